@@ -2,6 +2,7 @@
 //!
 //! Depends on nothing local; everything else depends on it.
 
+pub mod dead_letter;
 pub mod error;
 pub mod id;
 pub mod record;
@@ -9,6 +10,7 @@ pub mod schema;
 pub mod time;
 pub mod vocabulary;
 
+pub use dead_letter::{DeadLetter, Stage};
 pub use error::FeedbackError;
 pub use id::{FeedbackId, IdKey};
 pub use record::{Erase, Feedback, MAX_RECORD_BYTES, MAX_TEXT_BYTES, Report, SCHEMA_VERSION, StatusEvent};

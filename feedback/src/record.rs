@@ -301,6 +301,8 @@ mod tests {
             received_at: Timestamp::MIN,
         };
         assert!(Feedback::Erase(both).check().is_err());
-        assert!(Feedback::from_json(br#"{"kind":"report","id":5}"#).unwrap_err().to_string().starts_with("not a feedback record"));
+        assert!(
+            Feedback::from_json(br#"{"kind":"report","id":5}"#).unwrap_err().to_string().starts_with("not a feedback record")
+        );
     }
 }
