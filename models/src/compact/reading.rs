@@ -1,0 +1,117 @@
+//! What the model says about one message.
+
+use feedback::{Signal, Tone, Topic, Urgency};
+
+use super::network::{HEADS, OUTPUTS};
+
+/// Calibrated probabilities, each array in the order of its vocabulary's codes and summing to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// Of [`Tone`].
+    pub tone: [f32; 3],
+    /// Of [`Signal`].
+    pub signal: [f32; 5],
+    /// Of [`Topic`].
+    pub topic: [f32; 33],
+    /// Of [`Urgency`].
+    pub urgency: [f32; 4],
+}
+
+impl Reading {
+    /// From logits and a temperature per head.
+    pub(crate) fn new(logits: &[f32; OUTPUTS], temperatures: &[f32; HEADS.len()]) -> Self {
+        let mut reading = Self { tone: [0.0; 3], signal: [0.0; 5], topic: [0.0; 33], urgency: [0.0; 4] };
+        let heads: [&mut [f32]; HEADS.len()] =
+            [&mut reading.tone, &mut reading.signal, &mut reading.topic, &mut reading.urgency];
+        for ((head, probabilities), temperature) in HEADS.iter().zip(heads).zip(temperatures) {
+            softmax(&logits[head.range()], *temperature, probabilities);
+        }
+        reading
+    }
+
+    /// The most probable tone.
+    pub fn tone_label(&self) -> Tone {
+        Tone::ALL[argmax(&self.tone)]
+    }
+
+    /// The most probable signal.
+    pub fn signal_label(&self) -> Signal {
+        Signal::ALL[argmax(&self.signal)]
+    }
+
+    /// The most probable topic.
+    pub fn topic_label(&self) -> Topic {
+        Topic::ALL[argmax(&self.topic)]
+    }
+
+    /// The probability of [`Self::topic_label`].
+    pub fn topic_score(&self) -> f32 {
+        self.topic[argmax(&self.topic)]
+    }
+
+    /// The `N` most probable topics with their probabilities, best first; at equal probability the lower code.
+    pub fn top_topics<const N: usize>(&self) -> [(Topic, f32); N] {
+        let mut left = self.topic;
+        std::array::from_fn(|_| {
+            let best = argmax(&left);
+            let probability = std::mem::replace(&mut left[best], f32::NEG_INFINITY);
+            (Topic::ALL[best], probability)
+        })
+    }
+
+    /// The most probable urgency.
+    pub fn urgency_label(&self) -> Urgency {
+        Urgency::ALL[argmax(&self.urgency)]
+    }
+
+    /// The expected urgency in [0, 1]: 0 is certainly routine, 1 certainly an emergency.
+    pub fn urgency_score(&self) -> f32 {
+        let expected: f32 = self.urgency.iter().enumerate().map(|(level, p)| level as f32 * p).sum();
+        (expected / 3.0).clamp(0.0, 1.0)
+    }
+}
+
+/// The position of the largest value; the first of equals.
+fn argmax(values: &[f32]) -> usize {
+    let mut best = 0;
+    for (position, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = position;
+        }
+    }
+    best
+}
+
+/// exp(logit / temperature), normalised.
+pub(crate) fn softmax(logits: &[f32], temperature: f32, probabilities: &mut [f32]) {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for (probability, logit) in probabilities.iter_mut().zip(logits) {
+        *probability = ((logit - largest) / temperature).exp();
+        sum += *probability;
+    }
+    probabilities.iter_mut().for_each(|probability| *probability /= sum);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn helpers_agree_with_the_probabilities() {
+        let mut logits = [0.0; OUTPUTS];
+        logits[0] = 2.0;
+        logits[HEADS[2].start + 5] = 3.0;
+        logits[HEADS[2].start + 9] = 2.0;
+        logits[HEADS[3].start + 3] = 50.0;
+        let reading = Reading::new(&logits, &[1.0; 4]);
+        assert_eq!(reading.tone_label(), Tone::Negative);
+        assert_eq!(reading.topic_label(), Topic::PublicTransport);
+        let top = reading.top_topics::<3>();
+        assert_eq!((top[0].0, top[1].0, top[2].0), (Topic::PublicTransport, Topic::Graffiti, Topic::Roads));
+        assert!(top[0].1 > top[1].1 && top[1].1 > top[2].1);
+        assert_eq!(reading.urgency_label(), Urgency::Emergency);
+        assert!(reading.urgency_score() > 0.99);
+        assert_eq!(reading.signal_label(), Signal::Problem, "the first of equals");
+    }
+}

@@ -1,0 +1,155 @@
+//! The feature table: which feature has a row, and the int8 rows.
+
+use super::network::EMBEDDING;
+
+/// Bits of a hash that choose the slot: more than twice as many slots as rows, so that a feature without a row, which half
+/// of them are, is recognised after two looks.
+const SLOT_BITS: u32 = 19;
+const SLOTS: usize = 1 << SLOT_BITS;
+/// Bits of a slot that hold the row's number; the rest holds what the slot's position does not say about the hash.
+const ROW_BITS: u32 = 18;
+/// Rows that keep the weights file under its 8 MB.
+pub(crate) const MAX_ROWS: usize = 210_000;
+const EMPTY: u32 = u32::MAX;
+
+/// An open-addressing table from 32-bit hashes to row numbers, 4 bytes a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Slots(Vec<u32>);
+
+impl Slots {
+    /// A table in which `hashes[row]` finds `row`; `None` for more than [`MAX_ROWS`] hashes.
+    pub(crate) fn new(hashes: &[u32]) -> Option<Self> {
+        if hashes.len() > MAX_ROWS {
+            return None;
+        }
+        let mut slots = vec![EMPTY; SLOTS];
+        for (row, hash) in hashes.iter().enumerate() {
+            let mut slot = home(*hash);
+            while slots[slot] != EMPTY {
+                slot = (slot + 1) % SLOTS;
+            }
+            slots[slot] = (fingerprint(*hash) << ROW_BITS) | row as u32;
+        }
+        Some(Self(slots))
+    }
+
+    /// The row of a feature; `None` for a feature that training has not kept. One feature in some ten thousand that was
+    /// not kept is mistaken for another.
+    pub(crate) fn row(&self, hash: u32) -> Option<u32> {
+        let mut slot = home(hash);
+        loop {
+            let entry = self.0[slot];
+            if entry == EMPTY {
+                return None;
+            }
+            if entry >> ROW_BITS == fingerprint(hash) {
+                return Some(entry & ((1 << ROW_BITS) - 1));
+            }
+            slot = (slot + 1) % SLOTS;
+        }
+    }
+
+    /// Replaces `rows` with the rows of `hashes`. On its own, before the rows are read: lookups that do not wait for each
+    /// other keep several cache misses under way at once.
+    pub(crate) fn rows(&self, hashes: &[u32], rows: &mut Vec<u32>) {
+        rows.clear();
+        rows.extend(hashes.iter().filter_map(|hash| self.row(*hash)));
+    }
+}
+
+fn home(hash: u32) -> usize {
+    (hash >> (32 - SLOT_BITS)) as usize
+}
+
+/// The low bits of a hash: with the slot's position they are nearly the whole hash.
+fn fingerprint(hash: u32) -> u32 {
+    hash & ((1 << (32 - SLOT_BITS)) - 1)
+}
+
+/// Rows of 8-bit integers with one scale a dimension: rows add up as integers, and the scales apply once a text.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Quantised {
+    pub(crate) rows: Vec<[i8; EMBEDDING]>,
+    pub(crate) scales: [f32; EMBEDDING],
+}
+
+impl Quantised {
+    /// Rounds `rows` to 8 bits. Each dimension's largest values, one in a thousand, are clipped: they would make the
+    /// steps coarse for all others.
+    pub(crate) fn new(rows: &[[f32; EMBEDDING]]) -> Self {
+        let mut scales = [f32::MIN_POSITIVE; EMBEDDING];
+        for (dimension, scale) in scales.iter_mut().enumerate() {
+            let mut sizes: Vec<f32> = rows.iter().map(|row| row[dimension].abs()).collect();
+            sizes.sort_unstable_by(f32::total_cmp);
+            let largest = sizes.get(sizes.len().saturating_sub(1 + sizes.len() / 1000)).copied().unwrap_or_default();
+            *scale = (largest / 127.0).max(f32::MIN_POSITIVE);
+        }
+        let round = |row: &[f32; EMBEDDING]| std::array::from_fn(|d| (row[d] / scales[d]).round().clamp(-127.0, 127.0) as i8);
+        Self { rows: rows.iter().map(round).collect(), scales }
+    }
+
+    /// The sum of `rows` divided by the square root of their number, added to `embedding`.
+    pub(crate) fn add_bag(&self, rows: &[u32], embedding: &mut [f32; EMBEDDING]) {
+        /// Rows whose sum cannot leave 16 bits: 256 * 127 < 32768.
+        const CHUNK: usize = 256;
+        let mut sum = [0i32; EMBEDDING];
+        for chunk in rows.chunks(CHUNK) {
+            let mut part = [0i16; EMBEDDING];
+            for row in chunk {
+                for (part, value) in part.iter_mut().zip(&self.rows[*row as usize]) {
+                    *part += i16::from(*value);
+                }
+            }
+            sum.iter_mut().zip(&part).for_each(|(sum, part)| *sum += i32::from(*part));
+        }
+        let weight = bag_weight(rows.len() as u32);
+        for ((value, sum), scale) in embedding.iter_mut().zip(&sum).zip(&self.scales) {
+            *value += *sum as f32 * scale * weight;
+        }
+    }
+}
+
+/// 1 / sqrt(n): a long text says more than a short one, but not in proportion.
+pub(crate) fn bag_weight(found: u32) -> f32 {
+    1.0 / (found.max(1) as f32).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_kept_feature_finds_its_row(hashes in proptest::collection::hash_set(any::<u32>(), 0..500)) {
+            let hashes: Vec<u32> = hashes.into_iter().collect();
+            let slots = Slots::new(&hashes).unwrap();
+            for (row, hash) in hashes.iter().enumerate() {
+                // Two hashes with one fingerprint in one run of slots share a row; that takes neighbours.
+                let found = slots.row(*hash).unwrap() as usize;
+                let distance = home(hashes[found]).abs_diff(home(*hash));
+                prop_assert!(found == row || (fingerprint(hashes[found]) == fingerprint(*hash) && distance < 500));
+            }
+        }
+
+        #[test]
+        fn a_bag_is_the_sum_of_its_rows(rows in proptest::collection::vec(0u32..3, 0..2000)) {
+            let quantised = Quantised::new(&[[1.0; EMBEDDING], [-0.5; EMBEDDING], [0.25; EMBEDDING]]);
+            let mut embedding = [0.0; EMBEDDING];
+            quantised.add_bag(&rows, &mut embedding);
+            let value = |row: &u32| f32::from(quantised.rows[*row as usize][0]) * quantised.scales[0];
+            let expected = rows.iter().map(value).sum::<f32>() * bag_weight(rows.len() as u32);
+            prop_assert!((embedding[EMBEDDING - 1] - expected).abs() <= 1e-3 * expected.abs().max(1.0));
+        }
+
+        #[test]
+        fn rounding_is_within_half_a_step(values in proptest::collection::vec(-2.0f32..2.0, 1..50)) {
+            let rows: Vec<[f32; EMBEDDING]> = values.iter().map(|value| [*value; EMBEDDING]).collect();
+            let quantised = Quantised::new(&rows);
+            for (row, value) in quantised.rows.iter().zip(&values) {
+                let back = f32::from(row[0]) * quantised.scales[0];
+                prop_assert!((back - value).abs() <= quantised.scales[0] * 0.5001);
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The letters of a text, and the hashed n-grams of their bytes.
+
+use super::script::{self, LATIN, SCRIPTS, Script};
+
+/// Bytes of letters that are looked at: some forty words, more than the classifier needs to be sure.
+pub(super) const MAX_BYTES: usize = 256;
+
+/// Buckets of the hash, as bits.
+pub(super) const BITS: u32 = 15;
+
+/// The first letters of a text in lower case, words separated and surrounded by one space, with the count of each script.
+pub(super) struct Letters {
+    bytes: [u8; MAX_BYTES + 8],
+    len: usize,
+    counts: [u32; SCRIPTS],
+}
+
+impl Letters {
+    /// Reads until the buffer is full.
+    pub fn read(text: &str) -> Self {
+        let mut letters = Self { bytes: [b' '; MAX_BYTES + 8], len: 1, counts: [0; SCRIPTS] };
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() && letters.len < MAX_BYTES {
+            let byte = bytes[at];
+            if byte.is_ascii_alphabetic() {
+                if (byte == b'h' || byte == b'w') && letters.between_words() && is_link(&bytes[at..]) {
+                    at = token_end(bytes, at);
+                    continue;
+                }
+                letters.push(byte | 0x20);
+                letters.counts[LATIN] += 1;
+                at += 1;
+            } else if byte < 0x80 {
+                at = match byte {
+                    b'\'' if !letters.between_words() => {
+                        letters.push(byte);
+                        at + 1
+                    }
+                    b'@' => token_end(bytes, at),
+                    b'<' => placeholder_end(bytes, at),
+                    _ => at + 1,
+                };
+                if byte != b'\'' {
+                    letters.end_word();
+                }
+            } else {
+                let Some(c) = text[at..].chars().next() else { break };
+                letters.push_char(c);
+                at += c.len_utf8();
+            }
+        }
+        letters.end_word();
+        letters
+    }
+
+    /// A character beyond ASCII.
+    fn push_char(&mut self, c: char) {
+        match script::script_of(c) {
+            Some(script) => {
+                self.counts[script] += 1;
+                let lower = c.to_lowercase().next().unwrap_or(c);
+                let mut buffer = [0; 4];
+                for byte in lower.encode_utf8(&mut buffer).bytes() {
+                    self.push(byte);
+                }
+            }
+            // Apostrophes and marks belong to the word; joiners vanish.
+            None => match u32::from(c) {
+                0x2019 | 0x02BC if !self.between_words() => self.push(b'\''),
+                0x0300..=0x036F => {
+                    let mut buffer = [0; 4];
+                    c.encode_utf8(&mut buffer).bytes().for_each(|byte| self.push(byte));
+                }
+                0x200B..=0x200F | 0xAD | 0xFEFF => {}
+                _ => self.end_word(),
+            },
+        }
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    fn between_words(&self) -> bool {
+        self.bytes[self.len - 1] == b' '
+    }
+
+    fn end_word(&mut self) {
+        if !self.between_words() {
+            self.push(b' ');
+        }
+    }
+
+    /// The script of most letters and their share; `None` without letters.
+    pub fn script(&self) -> Option<(Script, f32)> {
+        script::dominant(&self.counts)
+    }
+
+    /// Calls `feature` with the bucket of every n-gram: two to four bytes within a word and the spaces around it, and single
+    /// bytes beyond ASCII.
+    #[inline]
+    pub fn for_each(&self, mut feature: impl FnMut(usize)) {
+        let mut window = u32::from(b' ');
+        let mut len = 1;
+        for &byte in &self.bytes[1..self.len] {
+            window = window << 8 | u32::from(byte);
+            len += 1;
+            if byte >= 0x80 {
+                feature(bucket(window & 0xFF, 1));
+            }
+            feature(bucket(window & 0xFFFF, 2));
+            if len > 2 {
+                feature(bucket(window & 0xFF_FFFF, 3));
+            }
+            if len > 3 {
+                feature(bucket(window, 4));
+            }
+            if byte == b' ' {
+                len = 1;
+            }
+        }
+    }
+}
+
+/// The bucket of an n-gram of `n` bytes: multiplicative hashing (Knuth, volume 3, 6.4) with the golden ratio.
+fn bucket(gram: u32, n: u64) -> usize {
+    ((u64::from(gram) | n << 32).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - BITS)) as usize
+}
+
+fn is_link(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"http://")
+        || bytes.starts_with(b"https://")
+        || bytes.starts_with(b"www.")
+        || bytes == b"http"
+        || bytes.starts_with(b"http ")
+}
+
+fn token_end(bytes: &[u8], at: usize) -> usize {
+    at + bytes[at..].iter().position(u8::is_ascii_whitespace).unwrap_or(bytes.len() - at)
+}
+
+/// Past `<name>` and its like.
+fn placeholder_end(bytes: &[u8], at: usize) -> usize {
+    let word = bytes[at + 1..].iter().take(8).take_while(|byte| byte.is_ascii_lowercase()).count();
+    if word > 0 && bytes.get(at + 1 + word) == Some(&b'>') { at + word + 2 } else { at + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letters(text: &str) -> String {
+        let letters = Letters::read(text);
+        String::from_utf8_lossy(&letters.bytes[..letters.len]).into_owned()
+    }
+
+    #[test]
+    fn only_letters_are_left() {
+        assert_eq!(letters("Don't @user, É! https://x.org/y <email> 5th"), " don't é th ");
+        assert_eq!(letters("12 😀"), " ");
+    }
+
+    #[test]
+    fn the_buffer_bounds_what_is_read() {
+        assert!(letters(&"ab ".repeat(1000)).len() <= MAX_BYTES + 8);
+        assert!(letters(&"ж".repeat(1000)).len() <= MAX_BYTES + 8);
+    }
+
+    #[test]
+    fn ngrams_stay_within_words() {
+        let mut count = 0;
+        Letters::read("ab").for_each(|bucket| {
+            assert!(bucket < 1 << BITS);
+            count += 1;
+        });
+        // " a", " ab", "ab", " ab ", "ab ", "b ".
+        assert_eq!(count, 6);
+    }
+}

@@ -1,0 +1,7 @@
+//! Everything that is tested from outside, in one binary.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod fingerprint;
+mod language;
+mod mask;
