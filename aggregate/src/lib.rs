@@ -1,0 +1,43 @@
+//! Counting in event time: the rows that are live, additive cells, rolling windows, and immutable snapshots of every table.
+//!
+//! The way of a batch: [`input`] decodes it, [`progress`] decides what of it is new, `apply` settles what each report now is and
+//! moves [`cells`], [`windows`] and [`series`] by exactly the difference, `state` freezes into a [`Snapshot`], `checkpoint` writes a
+//! snapshot to disk. One thread writes; everybody else reads snapshots.
+
+mod apply;
+mod cells;
+mod checkpoint;
+mod compaction;
+mod config;
+mod cow;
+mod dead;
+mod derived;
+mod dictionary;
+mod error;
+mod events;
+mod input;
+mod life;
+mod measures;
+mod metrics;
+mod progress;
+mod reporters;
+mod rows;
+mod runner;
+mod segment;
+mod series;
+mod snapshot;
+mod sources;
+mod state;
+pub mod statistics;
+pub mod tables;
+mod view;
+mod watermark;
+mod windows;
+
+pub use config::{Config, District, Reference, WindowSpec};
+pub use error::AggregateError;
+pub use metrics::Metrics;
+pub use runner::{Aggregator, Applied, Positions};
+pub use snapshot::Snapshot;
+pub use tables::{TableDef, TableName};
+pub use view::SegmentView;

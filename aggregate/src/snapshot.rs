@@ -1,0 +1,191 @@
+//! What a query sees from start to end: one immutable state, and tables computed from it when first asked for.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use arrow::array::RecordBatch;
+use feedback::Timestamp;
+
+use crate::config::{Config, Reference};
+use crate::derived;
+use crate::error::AggregateError;
+use crate::segment::Segment;
+use crate::state::State;
+use crate::tables::priorities::PriorityWeights;
+use crate::tables::{self, TableName};
+use crate::view::{SegmentView, WordArrays};
+use crate::windows::Window;
+
+/// Tables computed for other ends of the windows that are remembered, the newest.
+const MAX_AS_OF: usize = 16;
+
+type Computed = OnceLock<Result<Arc<RecordBatch>, String>>;
+
+/// A consistent view of every table. Cheap to hold for as long as a query runs.
+pub struct Snapshot {
+    sequence: u64,
+    state: State,
+    views: Vec<Arc<SegmentView>>,
+    idle: BTreeSet<u32>,
+    config: Arc<Config>,
+    reference: Arc<Reference>,
+    computed: [Computed; tables::ALL.len()],
+    as_of: Mutex<Vec<(TableName, Timestamp, Arc<RecordBatch>)>>,
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("sequence", &self.sequence)
+            .field("watermark", &self.watermark())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn new(
+        sequence: u64,
+        state: State,
+        words: Arc<WordArrays>,
+        idle: BTreeSet<u32>,
+        (config, reference): (Arc<Config>, Arc<Reference>),
+    ) -> Self {
+        let views = state.segments().map(|segment| Arc::new(SegmentView::new(segment.clone(), words.clone()))).collect();
+        let computed = std::array::from_fn(|_| OnceLock::new());
+        Self { sequence, state, views, idle, config, reference, computed, as_of: Mutex::default() }
+    }
+
+    /// Grows by one with every snapshot of a process.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Before it, no more events are expected; `None` before the first.
+    pub fn watermark(&self) -> Option<Timestamp> {
+        self.state.watermark.map(Timestamp::from_micros)
+    }
+
+    /// The table `feedback`, in parts.
+    pub fn segments(&self) -> &[Arc<SegmentView>] {
+        &self.views
+    }
+
+    /// Rows of the table `feedback`.
+    pub fn rows(&self) -> usize {
+        self.views.iter().map(|view| view.rows()).sum()
+    }
+
+    /// The raw offset before which everything of a partition is in here; `None` if nothing has come of it.
+    pub fn applied_next(&self, partition: u32) -> Option<u64> {
+        self.state.partitions.get(&partition)?.applied_next
+    }
+
+    /// The offset of `feedback.dead` up to which dead letters are in the tables.
+    pub fn dead_next(&self, partition: u32) -> u64 {
+        self.state().dead.positions.get(&partition).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Any table but `feedback` (see [`Snapshot::segments`]), computed once a snapshot, by the first who asks; others wait.
+    pub fn table(&self, table: TableName) -> Result<Arc<RecordBatch>, AggregateError> {
+        let computed = self.computed[table as usize].get_or_init(|| {
+            let batch = self.compute(table).map_err(|error| error.to_string())?;
+            Ok(Arc::new(batch))
+        });
+        computed.clone().map_err(|problem| AggregateError::Table { table: table.as_str(), problem })
+    }
+
+    /// `windows`, `trends` or `priorities` with the windows ending at `moment`, from what is known now: from the cells, where
+    /// those no longer reach back from the rows, else from coarser cells. A window before all of them is left out. An error for other tables.
+    pub fn table_as_of(&self, table: TableName, moment: Timestamp) -> Result<Arc<RecordBatch>, AggregateError> {
+        let remembered = || self.as_of.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((_, _, batch)) = remembered().iter().find(|entry| (entry.0, entry.1) == (table, moment)) {
+            return Ok(batch.clone());
+        }
+        let windows = self.windows_as_of(moment);
+        let batch = Arc::new(match table {
+            TableName::Windows => tables::windows::table(&windows, &self.state.words.district, &self.reference)?,
+            TableName::Trends => derived::trends(self, &windows)?,
+            TableName::Priorities => derived::priorities(self, &windows, &self.config.priority_weights)?,
+            other => {
+                let problem = "it does not depend on where windows end; leave out as_of".into();
+                return Err(AggregateError::Table { table: other.as_str(), problem });
+            }
+        });
+        let mut remembered = remembered();
+        remembered.truncate(MAX_AS_OF - 1);
+        remembered.insert(0, (table, moment, batch.clone()));
+        Ok(batch)
+    }
+
+    /// `priorities` with other weights, and with the windows ending at `as_of` (or where they end now). Not remembered.
+    pub fn priorities(&self, as_of: Option<Timestamp>, weights: &PriorityWeights) -> Result<RecordBatch, AggregateError> {
+        match as_of {
+            Some(moment) => derived::priorities(self, &self.windows_as_of(moment), weights),
+            None => derived::priorities(self, self.ended(), weights),
+        }
+    }
+
+    fn windows_as_of(&self, moment: Timestamp) -> Vec<Window> {
+        let (cells, moment) = (&self.state.cells, moment.micros());
+        let exact = |window: &Window| window.as_of(cells, moment).filter(|found| found.width == window.width);
+        let as_of =
+            |window| exact(window).or_else(|| self.window_from_rows(window, moment)).or_else(|| window.as_of(cells, moment));
+        self.state.windows.iter().filter_map(as_of).collect()
+    }
+
+    /// A window that ends where its own cells no longer reach, counted from the rows while they do.
+    fn window_from_rows(&self, window: &Window, moment: i64) -> Option<Window> {
+        let end = window.width.floor(moment);
+        let range = end.saturating_sub(window.spec.length_us)..end;
+        if range.start < self.state.horizon {
+            return None;
+        }
+        let mut counted = Window { range: range.clone(), ..Window::new(window.spec.clone()) };
+        let inside = |segment: &&Arc<Segment>| segment.created.1 >= range.start && segment.created.0 < range.end;
+        for segment in self.state.segments().filter(inside) {
+            for (row, (_, life)) in segment.lives.iter().enumerate().filter(|(_, (live, _))| *live) {
+                counted.count(&segment.rows.facts(row), &life, 1);
+            }
+        }
+        Some(counted)
+    }
+
+    fn compute(&self, table: TableName) -> Result<RecordBatch, AggregateError> {
+        let state = &self.state;
+        match table {
+            TableName::Feedback => {
+                let problem = "it is held in segments; read those".into();
+                Err(AggregateError::Table { table: table.as_str(), problem })
+            }
+            TableName::StatusEvents => tables::status_events::table(state),
+            TableName::Cells => tables::cells::table(state),
+            TableName::Windows => tables::windows::table(self.ended(), &state.words.district, &self.reference),
+            TableName::Trends => derived::trends(self, self.ended()),
+            TableName::Priorities => derived::priorities(self, self.ended(), &self.config.priority_weights),
+            TableName::ServiceLevels => derived::service_levels(self),
+            TableName::Sources => tables::sources::table(state),
+            TableName::DeadLetters => tables::dead_letters::table(&state.dead),
+            TableName::Pipeline => tables::pipeline::table(state, &self.idle),
+            TableName::Districts => tables::districts::table(&self.reference),
+            TableName::Topics => tables::topics::table(),
+        }
+    }
+
+    /// The windows, once there is a watermark for them to end at.
+    fn ended(&self) -> &[Window] {
+        if self.state.watermark.is_some() { &self.state.windows } else { &[] }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) fn reference(&self) -> &Reference {
+        &self.reference
+    }
+}

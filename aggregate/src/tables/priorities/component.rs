@@ -1,0 +1,259 @@
+//! What a priority is made of: for each component its raw value and standard error from counts.
+
+use crate::statistics::gamma_poisson::Shrunk;
+
+/// How many components there are.
+pub const COMPONENTS: usize = 6;
+
+/// A component of the score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Component {
+    /// Distinct reporters per 1,000 residents.
+    Volume,
+    /// Mean urgency.
+    Severity,
+    /// Negative tone and problems.
+    Dissatisfaction,
+    /// Shrunk trend ratio.
+    Momentum,
+    /// Share that is still open.
+    Backlog,
+    /// Share of promised dates that were missed.
+    UnmetPromise,
+}
+
+impl Component {
+    /// All, in the order of the table.
+    pub const ALL: [Self; COMPONENTS] =
+        [Self::Volume, Self::Severity, Self::Dissatisfaction, Self::Momentum, Self::Backlog, Self::UnmetPromise];
+
+    /// Its column.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Volume => "volume",
+            Self::Severity => "severity",
+            Self::Dissatisfaction => "dissatisfaction",
+            Self::Momentum => "momentum",
+            Self::Backlog => "backlog",
+            Self::UnmetPromise => "unmet_promise",
+        }
+    }
+
+    /// What it says, and what it rewards.
+    pub(super) const fn doc(self) -> &'static str {
+        match self {
+            Self::Volume => {
+                "distinct reporters per 1,000 residents, so that repeating oneself counts once; where no source names authors, reports, and the note says so"
+            }
+            Self::Severity => "mean urgency of the reports, 0 routine to 1 emergency",
+            Self::Dissatisfaction => {
+                "mean of the share of negative tone and the share of problems, 0 to 1; tone rewards angry words: set its weight to 0 to see without"
+            }
+            Self::Momentum => "observed over expected reports, shrunk towards that of all cells (see trends.shrunk_ratio)",
+            Self::Backlog => "share of the reports that is still open, 0 to 1",
+            Self::UnmetPromise => "share of the reports with a promised date that missed it, 0 to 1",
+        }
+    }
+}
+
+/// The counts of a district and topic in a window.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PriorityInput<'a> {
+    /// The district; `None` is unknown and is not ranked.
+    pub district: Option<&'a str>,
+    /// The topic; `None` is unknown and is not ranked.
+    pub topic: Option<&'a str>,
+    /// Reports in the window.
+    pub reports: u64,
+    /// Distinct authors, and one more for every report that names none; `None` where no report names one.
+    pub reporters: Option<u64>,
+    /// Residents of the district.
+    pub population: Option<f64>,
+    /// Reports by urgency, routine to emergency.
+    pub urgencies: [u64; 4],
+    /// Reports with tone probabilities.
+    pub toned: u64,
+    /// Sum of their probabilities of negative tone.
+    pub negative: f64,
+    /// Reports with a signal.
+    pub signalled: u64,
+    /// Of these, problems.
+    pub problems: u64,
+    /// Reports that are still open; `None` where no status is known.
+    pub open: Option<u64>,
+    /// Reports with a promised date, and how many of them missed it; `None` where none is promised.
+    pub promised_overdue: Option<(u64, u64)>,
+    /// The trend's shrunk ratio; `None` without enough history.
+    pub trend: Option<Shrunk>,
+}
+
+/// A component of one cell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Estimate {
+    /// As the table shows it.
+    pub(super) raw: f64,
+    /// As it is ranked: shares of few reports are drawn towards that of all cells.
+    pub(super) ranked: f64,
+    pub(super) standard_error: f64,
+}
+
+/// Reports that the share of all cells counts for in the share of one: a share of 1 in 1 says little.
+const PRIOR_REPORTS: f64 = 4.0;
+
+/// Sums over all cells of a window: what shares are drawn towards. In whole numbers, so that order does not matter; tones in
+/// millionths.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    urgent_steps: u64,
+    urgencies: u64,
+    negative_millionths: i64,
+    toned: u64,
+    problems: u64,
+    signalled: u64,
+    open: u64,
+    openable: u64,
+    overdue: u64,
+    promised: u64,
+}
+
+impl Totals {
+    pub(super) fn add(&mut self, input: &PriorityInput<'_>) {
+        let sum = |total: &mut u64, count: u64| *total = total.saturating_add(count);
+        sum(&mut self.urgent_steps, urgent_steps(input));
+        sum(&mut self.urgencies, input.urgencies.iter().sum());
+        self.negative_millionths = self.negative_millionths.saturating_add((input.negative * 1e6) as i64);
+        sum(&mut self.toned, input.toned);
+        sum(&mut self.problems, input.problems);
+        sum(&mut self.signalled, input.signalled);
+        if let Some(open) = input.open {
+            sum(&mut self.open, open);
+            sum(&mut self.openable, input.reports);
+        }
+        if let Some((promised, overdue)) = input.promised_overdue {
+            sum(&mut self.overdue, overdue);
+            sum(&mut self.promised, promised);
+        }
+    }
+
+    /// The component of one cell, or why there is none.
+    pub(super) fn estimate(&self, component: Component, input: &PriorityInput<'_>) -> Result<Estimate, &'static str> {
+        match component {
+            Component::Volume => volume(input),
+            Component::Severity => {
+                let n: u64 = input.urgencies.iter().sum();
+                let (sum, all) = (urgent_steps(input) as f64 / 3.0, self.urgent_steps as f64 / 3.0);
+                share(sum, n, all, self.urgencies).ok_or("no urgency known")
+            }
+            Component::Dissatisfaction => {
+                let negative = share(input.negative, input.toned, self.negative_millionths as f64 / 1e6, self.toned);
+                let problems = share(input.problems as f64, input.signalled, self.problems as f64, self.signalled);
+                let (a, b) = (negative.ok_or("no tone known")?, problems.ok_or("no signal known")?);
+                // Angry reports are mostly problems: errors may go together, so they add.
+                let standard_error = 0.5 * (a.standard_error + b.standard_error);
+                Ok(Estimate { raw: 0.5 * (a.raw + b.raw), ranked: 0.5 * (a.ranked + b.ranked), standard_error })
+            }
+            Component::Momentum => {
+                let trend = input.trend.ok_or("not enough history for a trend")?;
+                Ok(Estimate { raw: trend.mean, ranked: trend.mean, standard_error: trend.standard_deviation })
+            }
+            Component::Backlog => {
+                let open = input.open.ok_or("no status known")?;
+                share(open as f64, input.reports, self.open as f64, self.openable).ok_or("no reports")
+            }
+            Component::UnmetPromise => {
+                let (promised, overdue) = input.promised_overdue.ok_or("no date promised")?;
+                share(overdue as f64, promised, self.overdue as f64, self.promised).ok_or("no date promised")
+            }
+        }
+    }
+}
+
+/// 1 for every step of urgency above routine.
+fn urgent_steps(input: &PriorityInput<'_>) -> u64 {
+    input.urgencies.iter().zip(0..).map(|(count, steps): (&u64, u64)| count.saturating_mul(steps)).sum()
+}
+
+fn volume(input: &PriorityInput<'_>) -> Result<Estimate, &'static str> {
+    let thousands = input.population.filter(|p| p.is_finite() && *p > 0.0).ok_or("population unknown")? / 1000.0;
+    let reporters = input.reporters.unwrap_or(input.reports) as f64;
+    // One more event than was seen: the error of a zero is not zero.
+    Ok(Estimate {
+        raw: reporters / thousands,
+        ranked: reporters / thousands,
+        standard_error: (reporters + 1.0).sqrt() / thousands,
+    })
+}
+
+/// A share of `n` reports, given the share over all cells. Its variance is at most a binomial one, whatever the summed values
+/// between 0 and 1 are. `None` where `n` is 0 or the sum is not between 0 and `n`.
+fn share(sum: f64, n: u64, all_sum: f64, all_n: u64) -> Option<Estimate> {
+    if n == 0 || !(-1e-6..=n as f64 + 1e-6).contains(&sum) {
+        return None;
+    }
+    let raw = (sum / n as f64).clamp(0.0, 1.0);
+    let centre = (all_sum / all_n.max(1) as f64).clamp(0.0, 1.0);
+    let weight = n as f64 + PRIOR_REPORTS;
+    let ranked = (raw * n as f64 + centre * PRIOR_REPORTS) / weight;
+    Some(Estimate { raw, ranked, standard_error: (ranked * (1.0 - ranked) / weight).sqrt() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled() -> PriorityInput<'static> {
+        PriorityInput {
+            reports: 10,
+            reporters: Some(5),
+            population: Some(2500.0),
+            urgencies: [4, 3, 2, 1],
+            toned: 10,
+            negative: 4.0,
+            signalled: 10,
+            problems: 8,
+            open: Some(2),
+            promised_overdue: Some((4, 1)),
+            ..PriorityInput::default()
+        }
+    }
+
+    #[test]
+    fn raw_values_by_hand() {
+        let (mut totals, input) = (Totals::default(), filled());
+        totals.add(&input);
+        let raw = |component| totals.estimate(component, &input).map(|e| e.raw);
+        assert_eq!(raw(Component::Volume), Ok(2.0));
+        assert!((raw(Component::Severity).unwrap() - 1.0 / 3.0).abs() < 1e-15);
+        assert!((raw(Component::Dissatisfaction).unwrap() - 0.6).abs() < 1e-15);
+        assert_eq!(raw(Component::Backlog), Ok(0.2));
+        assert_eq!(raw(Component::UnmetPromise), Ok(0.25));
+        assert_eq!(raw(Component::Momentum), Err("not enough history for a trend"));
+    }
+
+    #[test]
+    fn nothing_gives_a_reason_each() {
+        let (totals, input) = (Totals::default(), PriorityInput::default());
+        for component in Component::ALL {
+            assert!(totals.estimate(component, &input).is_err(), "{component:?}");
+        }
+        let nowhere = PriorityInput { population: Some(0.0), ..filled() };
+        assert_eq!(totals.estimate(Component::Volume, &nowhere), Err("population unknown"));
+        let nonsense = PriorityInput { negative: f64::NAN, ..filled() };
+        assert!(totals.estimate(Component::Dissatisfaction, &nonsense).is_err());
+    }
+
+    #[test]
+    fn repeating_oneself_counts_once() {
+        let (totals, once) = (Totals::default(), filled());
+        let shouted = PriorityInput { reports: 500, ..once };
+        let volume = |input| totals.estimate(Component::Volume, input);
+        assert_eq!(volume(&once), volume(&shouted));
+    }
+
+    #[test]
+    fn few_reports_are_drawn_towards_all() {
+        let few = share(1.0, 1, 100.0, 1000).unwrap();
+        let many = share(1000.0, 1000, 100.0, 1000).unwrap();
+        assert!(few.raw == 1.0 && few.ranked < 0.3 && many.ranked > 0.99 && few.standard_error > many.standard_error);
+    }
+}

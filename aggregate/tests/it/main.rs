@@ -1,0 +1,10 @@
+//! What must hold whatever comes, and in whatever order: the tables equal a plain computation over the final set.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod bounds;
+mod crashes;
+mod histories;
+mod oracle;
+mod show;
+mod support;

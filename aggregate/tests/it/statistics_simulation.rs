@@ -1,0 +1,127 @@
+//! Promises about chance, kept on simulated data with known truth. Seeds are fixed: a failure is a change, not bad luck.
+
+use aggregate::statistics::farrington::Farrington;
+use aggregate::statistics::kaplan_meier::{Curve, Duration};
+use aggregate::statistics::ranks::{self, Coverage, Critical, Errors};
+use aggregate::statistics::same_phase::{Counts, Peers};
+use aggregate::statistics::{negative_binomial, poisson, special};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn uniform(random: &mut ChaCha8Rng) -> f64 {
+    random.random::<f64>().clamp(1e-12, 1.0 - 1e-12)
+}
+
+/// A count with a mean and a variance over mean.
+fn count(random: &mut ChaCha8Rng, mean: f64, dispersion: f64) -> u64 {
+    negative_binomial::quantile(uniform(random), mean, dispersion).unwrap()
+}
+
+#[test]
+fn unchanged_cells_are_flagged_no_more_often_than_promised_and_bursts_are_found() {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    const CELLS: usize = 4000;
+    for (dispersion, mean, periods) in [(1.0, 0.5, 8), (1.0, 20.0, 8), (1.5, 5.0, 12), (3.0, 2.0, 8), (3.0, 50.0, 2)] {
+        let mut draw = |factor: f64| count(&mut random, mean * factor, dispersion);
+        let histories: Vec<Vec<u64>> = (0..CELLS).map(|_| (0..periods).map(|_| draw(1.0)).collect()).collect();
+        let share = |now: &mut dyn FnMut() -> u64| {
+            let cells: Vec<Counts> = histories.iter().map(|history| Counts::new(now(), history)).collect();
+            let mut peers = Peers::default();
+            cells.iter().for_each(|cell| peers.add(cell));
+            let p_values = cells.iter().map(|cell| cell.compare(peers.dispersion(cell)).unwrap().p_value);
+            p_values.filter(|p| *p <= 0.05).count() as f64 / CELLS as f64
+        };
+        let (quiet, burst) = (share(&mut || draw(1.0)), share(&mut || draw(6.0)));
+        println!(
+            "dispersion {dispersion}, mean {mean}, {periods} periods: {quiet} without a change, {burst} of sixfold bursts"
+        );
+        assert!(quiet <= 0.05, "{quiet} of unchanged cells flagged");
+        assert!(mean < 10.0 || burst > 0.95, "only {burst} of bursts found");
+    }
+}
+
+#[test]
+fn rank_sets_hold_the_true_ranks() {
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    const RUNS: usize = 400;
+    const N: usize = 15;
+    for spacing in [0.0, 0.4, 2.0] {
+        let truth: Vec<f64> = (0..N).map(|i| spacing * i as f64).collect();
+        let errors: Vec<f64> = (0..N).map(|i| 0.5 + 0.1 * (i % 7) as f64).collect();
+        let above = |i: usize| truth.iter().filter(|t| **t > truth[i]).count();
+        let below = |i: usize| truth.iter().filter(|t| **t < truth[i]).count();
+        for critical in [Critical::Holm, Critical::Simulated { draws: 1000, seed: 3 }] {
+            let (mut all, mut each) = (0, 0);
+            for _ in 0..RUNS {
+                let noisy = |(t, e): (&f64, &f64)| t + e * special::normal_quantile(uniform(&mut random));
+                let estimates: Vec<f64> = truth.iter().zip(&errors).map(noisy).collect();
+                let held = |coverage| {
+                    let sets = ranks::sets(&estimates, Errors::Independent(&errors), coverage, critical, 0.95).unwrap();
+                    (0..N).filter(|&i| sets[i].low <= 1 + above(i) && sets[i].high >= N - below(i)).count()
+                };
+                all += usize::from(held(Coverage::Simultaneous) == N);
+                each += held(Coverage::Marginal);
+            }
+            let (all, each) = (all as f64 / RUNS as f64, each as f64 / (RUNS * N) as f64);
+            println!("spacing {spacing}, {critical:?}: {all} of simultaneous, {each} of marginal sets");
+            // Three standard errors of the simulation below 95%.
+            assert!(all >= 0.95 - 3.0 * (0.05f64 * 0.95 / RUNS as f64).sqrt(), "{all}");
+            assert!(each >= 0.95 - 3.0 * (0.05f64 * 0.95 / RUNS as f64).sqrt(), "{each}");
+        }
+    }
+}
+
+#[test]
+fn reporting_rates_are_recovered() {
+    let mut random = ChaCha8Rng::seed_from_u64(4);
+    for (rate, exposure) in [(0.01, 100.0), (0.2, 50.0), (1.5, 400.0)] {
+        let runs = 3000;
+        let held = (0..runs)
+            .filter(|_| poisson::rate(count(&mut random, rate * exposure, 1.0), exposure).unwrap().interval.contains(rate))
+            .count();
+        assert!(held as f64 >= 0.95 * f64::from(runs), "{held} of {runs} intervals hold {rate}");
+    }
+}
+
+#[test]
+fn the_survival_median_is_nearer_than_the_mean_of_what_is_closed() {
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    // Exponential with median 10 days; cases come over 30 days and are looked at on day 30.
+    let (mut survival_error, mut naive_error) = (0.0, 0.0);
+    for _ in 0..200 {
+        let durations: Vec<Duration> = (0..200)
+            .map(|_| {
+                let (wait, seen) = (-10.0 / 2f64.ln() * uniform(&mut random).ln(), 30.0 * uniform(&mut random));
+                Duration { time: wait.min(seen), ended: wait <= seen }
+            })
+            .collect();
+        let mut closed: Vec<f64> = durations.iter().filter(|d| d.ended).map(|d| d.time).collect();
+        closed.sort_unstable_by(f64::total_cmp);
+        naive_error += (closed[closed.len() / 2] - 10.0).abs();
+        survival_error += (Curve::fit(durations, 0.95).median().value.unwrap() - 10.0).abs();
+    }
+    println!("mean error of the median: {} by survival, {} of the closed ones", survival_error / 200.0, naive_error / 200.0);
+    assert!(3.0 * survival_error < naive_error);
+}
+
+#[test]
+fn farrington_alarms_are_rare_without_and_common_with_an_outbreak() {
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    let method = Farrington::default();
+    const SERIES: usize = 3000;
+    let weeks = method.years * method.periods_per_year + method.half_window + 1;
+    for (mean, dispersion) in [(10.0, 1.5), (40.0, 1.0)] {
+        let (mut false_alarms, mut found) = (0, 0);
+        for _ in 0..SERIES {
+            let season = |week: usize| 1.0 + 0.3 * (std::f64::consts::TAU * week as f64 / 52.0).cos();
+            let mut counts: Vec<u64> = (0..weeks).map(|week| count(&mut random, mean * season(week), dispersion)).collect();
+            false_alarms += usize::from(method.at(&counts, weeks - 1).unwrap().alarm);
+            counts[weeks - 1] += count(&mut random, 2.0 * mean, 1.0);
+            found += usize::from(method.at(&counts, weeks - 1).unwrap().alarm);
+        }
+        let (false_alarms, found) = (false_alarms as f64 / SERIES as f64, found as f64 / SERIES as f64);
+        println!("mean {mean}, dispersion {dispersion}: {false_alarms} false alarms, {found} of threefold outbreaks found");
+        assert!((0.3 * method.alpha..2.0 * method.alpha).contains(&false_alarms), "{false_alarms}");
+        assert!(found > 0.85, "{found}");
+    }
+}
