@@ -1,0 +1,202 @@
+//! The command line, as `docs/design.md` describes it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Listens to a city: feedback from portals and social feeds, understood, counted in event time, there for SQL.
+#[derive(Debug, Parser)]
+#[command(name = "civicpulse", version, about, propagate_version = true, max_term_width = 120)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a synthetic city, seeded, with known truth, live: SQL, HTTP, metrics.
+    Demo(Demo),
+    /// Run the service.
+    Run(Run),
+    /// Bring bulk portal exports into the log, and process them until caught up.
+    Import(Import),
+    /// Ask a running server or a data directory.
+    Sql(Sql),
+    /// Read texts: one JSON object a line with language, tone, signal, topic and urgency.
+    Classify(Classify),
+    /// Mask personal data: one text a line in, one JSON object a line out.
+    Redact(Redact),
+    /// The shipped model: what it is, how it is trained and evaluated.
+    #[command(subcommand)]
+    Model(Model),
+    /// Check a configuration file and print what would be used.
+    CheckConfig(ConfigArgs),
+    /// Print a completion script.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConfigArgs {
+    /// Configuration file; see docs/config.md.
+    #[arg(long, value_name = "FILE", env = "CIVICPULSE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Directory for the embedded log, checkpoints and cursors; wins over the configuration.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// `civicpulse demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Seed of the city: the same seed gives the same city.
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// Reports a second that the whole city sends on average.
+    #[arg(long, value_name = "N", default_value_t = 0.3)]
+    pub rate: f64,
+    /// Days of history to begin with.
+    #[arg(long, value_name = "N", default_value_t = 35)]
+    pub history_days: u32,
+}
+
+/// `civicpulse run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// What this process does; give it several times for several. All, where none is given.
+    #[arg(long = "role", value_enum)]
+    pub roles: Vec<Role>,
+}
+
+/// One part of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Sources and the webhook.
+    Ingest,
+    /// Enrichment workers.
+    Enrich,
+    /// Aggregation, SQL and HTTP.
+    Serve,
+}
+
+/// `civicpulse import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The layout of the files.
+    #[arg(long)]
+    pub format: String,
+    /// For csv, tsv, parquet and jsonl: which column is what.
+    #[arg(long, value_name = "FILE")]
+    pub mapping: Option<PathBuf>,
+    /// Only write the log: somebody else processes it.
+    #[arg(long)]
+    pub no_process: bool,
+    /// The files; .gz is understood.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// `civicpulse sql`.
+#[derive(Debug, Args)]
+pub struct Sql {
+    /// Ask the running server at this URL, for example postgres://127.0.0.1:5433.
+    #[arg(long, conflicts_with_all = ["data_dir", "config"])]
+    pub url: Option<String>,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// How to print the result.
+    #[arg(long, default_value = "table")]
+    pub format: String,
+    /// Write to this file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The query.
+    pub query: String,
+}
+
+/// `civicpulse classify`.
+#[derive(Debug, Args)]
+pub struct Classify {
+    /// A .tsv, .csv or .jsonl file; `-` is JSON lines on standard input.
+    #[arg(long, default_value = "-")]
+    pub input: PathBuf,
+    /// The column with the text.
+    #[arg(long, default_value = "text")]
+    pub text_column: String,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "jsonl")]
+    pub format: LinesFormat,
+    /// Which tier reads.
+    #[arg(long, value_enum, default_value = "compact")]
+    pub tier: Tier,
+}
+
+/// How lines are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LinesFormat {
+    /// One JSON object a line.
+    Jsonl,
+    /// One CSV row a line, without the lists.
+    Csv,
+}
+
+/// Which model reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Tier {
+    /// The shipped one.
+    Compact,
+}
+
+/// `civicpulse redact`.
+#[derive(Debug, Args)]
+pub struct Redact {
+    /// One text a line; `-` is standard input.
+    #[arg(long, default_value = "-")]
+    pub input: PathBuf,
+}
+
+/// `civicpulse model`.
+#[derive(Debug, Subcommand)]
+pub enum Model {
+    /// Train the shipped weights again from the shared data.
+    Train {
+        /// Directory with the training data.
+        #[arg(long, value_name = "DIR", default_value = "../shared/data")]
+        data: PathBuf,
+        /// Directory with the project's own training texts.
+        #[arg(long, value_name = "DIR", default_value = "models/seeds")]
+        seeds: PathBuf,
+        /// Where to write the weights.
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Evaluate the shipped weights and write the report.
+    Evaluate {
+        /// Directory with the evaluation data.
+        #[arg(long, value_name = "DIR", default_value = "../shared/data")]
+        data: PathBuf,
+        /// Directory with the project's own training texts.
+        #[arg(long, value_name = "DIR", default_value = "models/seeds")]
+        seeds: PathBuf,
+        /// Where to write the report.
+        #[arg(long, value_name = "FILE", default_value = "models/REPORT.md")]
+        output: PathBuf,
+    },
+    /// Version, size and vocabularies.
+    Info,
+}

@@ -1,0 +1,50 @@
+//! `civicpulse model`: the shipped weights trained again, evaluated, described.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use feedback::{Signal, Tone, Topic, Urgency};
+use models::compact::CompactModel;
+use models::train::{Hyper, Options};
+
+use crate::cli::Model;
+
+/// Does what was asked of the model.
+pub fn execute(arguments: &Model) -> Result<()> {
+    match arguments {
+        Model::Train { data, seeds, output } => train(data, seeds, output),
+        Model::Evaluate { data, seeds, output } => evaluate(data, seeds, output),
+        Model::Info => {
+            info();
+            Ok(())
+        }
+    }
+}
+
+fn options(data: &Path, seeds: &Path) -> Options {
+    Options { data: data.to_owned(), seeds: seeds.to_owned(), hyper: Hyper::default() }
+}
+
+fn train(data: &Path, seeds: &Path, output: &Path) -> Result<()> {
+    let weights = models::train::train(&options(data, seeds), &mut |line| eprintln!("{line}"))?;
+    std::fs::write(output, &weights).with_context(|| format!("cannot write {}", output.display()))?;
+    println!("{} bytes in {}", weights.len(), output.display());
+    Ok(())
+}
+
+fn evaluate(data: &Path, seeds: &Path, output: &Path) -> Result<()> {
+    let examples = models::train::examples(&options(data, seeds))?;
+    let report = models::evaluate::report(CompactModel::shipped(), &examples);
+    std::fs::write(output, report).with_context(|| format!("cannot write {}", output.display()))?;
+    println!("the report is in {}", output.display());
+    Ok(())
+}
+
+fn info() {
+    println!("version   {}", CompactModel::shipped().version());
+    for (head, words) in
+        [("tone", Tone::WORDS), ("signal", Signal::WORDS), ("topic", Topic::WORDS), ("urgency", Urgency::WORDS)]
+    {
+        println!("{head:9} {}", words.join(", "));
+    }
+}

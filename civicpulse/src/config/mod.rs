@@ -1,0 +1,419 @@
+//! Configuration: one commented file of defaults ([`DEFAULTS`]), a file of the city over it, the environment over that.
+
+pub mod layers;
+pub mod secrets;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aggregate::WindowSpec;
+use aggregate::tables::priorities::PriorityWeights;
+use aggregate::tables::trends::TrendConfig;
+use anyhow::{Context, Result, bail};
+use feedback::time::DAY_US;
+use ingest::webhook::WebhookConfig;
+use serde::Deserialize;
+use stream::{EmbeddedConfig, KafkaConfig, StreamConfig};
+
+use crate::cli::ConfigArgs;
+
+/// Every setting with its default and its meaning.
+pub const DEFAULTS: &str = include_str!("default.toml");
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Local files.
+    pub data: DataConfig,
+    /// Logging.
+    pub log: LogConfig,
+    /// Reference data.
+    pub city: CityConfig,
+    /// HTTP.
+    pub http: HttpConfig,
+    /// Postgres wire.
+    pub postgres: PostgresSection,
+    /// Bounds on queries.
+    pub queries: sql::Limits,
+    /// The log.
+    pub stream: StreamSection,
+    /// Enrichment.
+    pub enrich: EnrichSection,
+    /// Aggregation.
+    pub aggregate: AggregateSection,
+    /// When a difference is called a trend.
+    pub trends: TrendsSection,
+    /// How priorities are ranked.
+    pub priorities: PrioritiesSection,
+    /// How long the city takes.
+    pub service_levels: ServiceLevelsSection,
+    /// Live sources.
+    #[serde(default, rename = "source")]
+    pub sources: Vec<SourceConfig>,
+}
+
+/// Local files.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Where they lie.
+    pub dir: PathBuf,
+}
+
+/// Logging.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// tracing filter directives.
+    pub filter: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For a person.
+    Text,
+    /// For a collector.
+    Json,
+}
+
+/// Reference data.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CityConfig {
+    /// GeoJSON; empty for none.
+    pub districts_file: PathBuf,
+    /// Which property is the name.
+    pub districts_name_property: String,
+    /// CSV; empty for none.
+    pub population_file: PathBuf,
+}
+
+/// HTTP.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// File with the senders' token; empty for none.
+    pub api_token_file: PathBuf,
+    /// Largest body in bytes.
+    pub max_body_bytes: usize,
+    /// Requests at a time.
+    pub max_concurrent: usize,
+    /// How long a request waits for the log.
+    pub log_timeout_ms: u64,
+}
+
+/// Postgres wire.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresSection {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// The only user, where a password is set.
+    pub user: String,
+    /// File with the password; empty for none.
+    pub password_file: PathBuf,
+    /// PEM; empty for none.
+    pub tls_certificate_file: PathBuf,
+    /// PEM; empty for none.
+    pub tls_key_file: PathBuf,
+    /// Connections at the same time.
+    pub connections: usize,
+    /// How long running queries may go on after the stop signal.
+    pub stop_grace_ms: u64,
+}
+
+/// The log: which, and the settings of both.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamSection {
+    /// Which is used.
+    pub kind: StreamKind,
+    /// Of the embedded one.
+    pub embedded: EmbeddedConfig,
+    /// Of Kafka.
+    pub kafka: KafkaConfig,
+}
+
+/// Which log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamKind {
+    /// On local disk, in this process.
+    Embedded,
+    /// An Apache Kafka cluster.
+    Kafka,
+}
+
+/// Enrichment.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrichSection {
+    /// Worker threads.
+    pub workers: usize,
+    /// File with the pseudonym key; empty for none.
+    pub pseudonym_key_file: PathBuf,
+}
+
+/// Aggregation.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AggregateSection {
+    /// How far behind the newest event of its partition an event may come without being late.
+    pub allowed_disorder_s: u32,
+    /// A partition that brought nothing for so long stops holding the watermark back.
+    pub idle_after_s: u32,
+    /// Reports older than this leave memory.
+    pub retention_days: u32,
+    /// How long minute cells are kept.
+    pub minute_cells_days: u32,
+    /// How long hour cells are kept.
+    pub hour_cells_days: u32,
+    /// How long day cells are kept.
+    pub day_cells_days: u32,
+    /// Windows besides the four.
+    pub more_windows_days: Vec<u32>,
+    /// Rows at which a segment is sealed.
+    pub segment_rows: usize,
+    /// Shortest time between two snapshots.
+    pub publish_interval_ms: u32,
+    /// Time between checkpoints.
+    pub checkpoint_interval_ms: u32,
+}
+
+/// When a difference is called a trend.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrendsSection {
+    /// Highest false-discovery rate.
+    pub max_q_value: f64,
+    /// Smallest ratio of a rise; its inverse is the largest of a fall.
+    pub min_ratio: f64,
+    /// Smallest difference, in reports.
+    pub min_change: f64,
+}
+
+/// How priorities are ranked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrioritiesSection {
+    /// What counts how much.
+    pub weights: PriorityWeights,
+}
+
+/// How long the city takes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceLevelsSection {
+    /// Fewest cases of which a median or a share is shown.
+    pub min_cases: u64,
+}
+
+/// A live source.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SourceConfig {
+    /// An Open311 GeoReport v2 endpoint that is polled.
+    Open311(ingest::open311::Open311Config),
+    /// Bluesky by Jetstream.
+    Bluesky(ingest::bluesky::BlueskyConfig),
+}
+
+impl Config {
+    /// The defaults, the file that `arguments` name, and this process's environment.
+    ///
+    /// # Errors
+    /// A layer cannot be read, or says what nobody understands.
+    pub fn load(arguments: &ConfigArgs) -> Result<Self> {
+        let file = match &arguments.config {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+                Some((path.display().to_string(), text))
+            }
+            None => None,
+        };
+        let file = file.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
+        let mut config = Self::from_layers(
+            file,
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        )?;
+        if let Some(dir) = &arguments.data_dir {
+            config.data.dir.clone_from(dir);
+        }
+        Ok(config)
+    }
+
+    /// The defaults, a file's text with its name, and variables.
+    ///
+    /// # Errors
+    /// A layer says what nobody understands.
+    pub fn from_layers(file: Option<(&str, &str)>, variables: impl Iterator<Item = (String, String)>) -> Result<Self> {
+        let mut table = layers::parse("the defaults", DEFAULTS)?;
+        if let Some((name, text)) = file {
+            layers::lay(name, &mut table, layers::parse(name, text)?)?;
+        }
+        layers::lay("the environment", &mut table, layers::from_environment(variables))?;
+        let config: Self = table.try_into().map_err(|error: toml::de::Error| anyhow::anyhow!("configuration: {error}"))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        if !(1..=256).contains(&self.enrich.workers) {
+            bail!("enrich.workers is {}: use 1 to 256", self.enrich.workers);
+        }
+        if self.postgres.tls_certificate_file.as_os_str().is_empty() != self.postgres.tls_key_file.as_os_str().is_empty() {
+            bail!("postgres.tls_certificate_file and postgres.tls_key_file belong together: set both or neither");
+        }
+        self.aggregate(None).check()?;
+        Ok(())
+    }
+
+    /// The log's configuration.
+    pub fn stream(&self) -> StreamConfig {
+        match self.stream.kind {
+            StreamKind::Kafka => StreamConfig::Kafka(self.stream.kafka.clone()),
+            StreamKind::Embedded => {
+                StreamConfig::Embedded(EmbeddedConfig { dir: self.data.dir.join("log"), ..self.stream.embedded.clone() })
+            }
+        }
+    }
+
+    /// The aggregator's configuration, with checkpoints where told.
+    pub fn aggregate(&self, checkpoint_dir: Option<PathBuf>) -> aggregate::Config {
+        let section = &self.aggregate;
+        let days = |days: u32| i64::from(days) * DAY_US;
+        let mut windows = aggregate::Config::default().windows;
+        windows.extend(section.more_windows_days.iter().map(|n| WindowSpec::new(&format!("{n} days"), days(*n))));
+        aggregate::Config {
+            allowed_disorder_us: i64::from(section.allowed_disorder_s) * 1_000_000,
+            idle_after_us: i64::from(section.idle_after_s) * 1_000_000,
+            retention_us: days(section.retention_days),
+            minute_cells_us: days(section.minute_cells_days),
+            hour_cells_us: days(section.hour_cells_days),
+            day_cells_us: days(section.day_cells_days),
+            windows,
+            trends: TrendConfig {
+                max_q_value: self.trends.max_q_value,
+                min_ratio: self.trends.min_ratio,
+                min_change: self.trends.min_change,
+            },
+            priority_weights: self.priorities.weights,
+            min_cases: self.service_levels.min_cases,
+            segment_rows: section.segment_rows,
+            publish_interval_us: i64::from(section.publish_interval_ms) * 1_000,
+            checkpoint_dir,
+            checkpoint_interval_us: i64::from(section.checkpoint_interval_ms) * 1_000,
+        }
+    }
+
+    /// The webhook's configuration, with its token.
+    ///
+    /// # Errors
+    /// The token cannot be read.
+    pub fn webhook(&self) -> Result<WebhookConfig> {
+        let token = secrets::read("http.api_token_file", given(&self.http.api_token_file), "CIVICPULSE_API_TOKEN")?;
+        Ok(WebhookConfig {
+            max_body_bytes: self.http.max_body_bytes,
+            max_concurrent: self.http.max_concurrent,
+            log_timeout_ms: self.http.log_timeout_ms,
+            bearer_token: token.map(|token| token.expose().to_owned()),
+            ..WebhookConfig::default()
+        })
+    }
+
+    /// The Postgres server's configuration, with its password.
+    ///
+    /// # Errors
+    /// The password cannot be read.
+    pub fn postgres(&self) -> Result<sql::postgres::PostgresConfig> {
+        let section = &self.postgres;
+        let password = secrets::read("postgres.password_file", given(&section.password_file), "CIVICPULSE_POSTGRES_PASSWORD")?;
+        Ok(sql::postgres::PostgresConfig {
+            listen: section.listen,
+            user: section.user.clone(),
+            password: password.map(|password| sql::postgres::Secret::new(password.expose())),
+            tls: given(&section.tls_certificate_file)
+                .zip(given(&section.tls_key_file))
+                .map(|(certificate, key)| sql::postgres::TlsFiles { certificate: certificate.to_owned(), key: key.to_owned() }),
+            connections: section.connections,
+            stop_grace_ms: section.stop_grace_ms,
+        })
+    }
+
+    /// Where the districts lie; an empty index where no file is configured.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not what it should be.
+    pub fn districts(&self) -> Result<Arc<enrich::DistrictIndex>> {
+        let index = match given(&self.city.districts_file) {
+            Some(file) => enrich::DistrictIndex::from_file(file, &self.city.districts_name_property)?,
+            None => enrich::DistrictIndex::default(),
+        };
+        Ok(Arc::new(index))
+    }
+
+    /// Residents of the districts, as far as the city supplies them.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not what it should be.
+    pub fn reference(&self) -> Result<aggregate::Reference> {
+        match given(&self.city.population_file) {
+            Some(file) => crate::reference::from_file(file),
+            None => Ok(aggregate::Reference::default()),
+        }
+    }
+}
+
+/// A path that was set: the empty one means "none".
+fn given(path: &Path) -> Option<&Path> {
+    (!path.as_os_str().is_empty()).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn none() -> impl Iterator<Item = (String, String)> {
+        std::iter::empty()
+    }
+
+    #[test]
+    fn the_commented_defaults_are_the_defaults_of_the_code() {
+        let config = Config::from_layers(None, none()).unwrap();
+        assert_eq!(config.aggregate(None), aggregate::Config::default());
+        assert_eq!(config.queries, sql::Limits::default());
+        assert_eq!(config.stream.embedded, EmbeddedConfig::default());
+        assert_eq!(config.stream.kafka, KafkaConfig::default());
+        assert_eq!(config.log.filter, LogConfig::default().filter);
+        let (webhook, default) = (config.webhook().unwrap(), WebhookConfig::default());
+        assert_eq!((webhook.max_body_bytes, webhook.max_concurrent), (default.max_body_bytes, default.max_concurrent));
+        assert_eq!(webhook.log_timeout_ms, default.log_timeout_ms);
+        let (postgres, default) = (config.postgres().unwrap(), sql::postgres::PostgresConfig::default());
+        assert_eq!((postgres.listen, postgres.user, postgres.connections), (default.listen, default.user, default.connections));
+        assert_eq!(postgres.stop_grace_ms, default.stop_grace_ms);
+    }
+
+    #[test]
+    fn contradictions_and_unknown_settings_are_refused() {
+        let refused = |text: &str| format!("{:#}", Config::from_layers(Some(("city.toml", text)), none()).unwrap_err());
+        assert!(refused("[enrich]\nworkers = 0").contains("enrich.workers is 0"));
+        assert!(refused("[enrich]\nworker = 2").contains("did you mean `workers`?"));
+        assert!(refused("[postgres]\ntls_key_file = 'k'").contains("belong together"));
+        assert!(refused("[aggregate]\nminute_cells_days = 0").contains("minute_cells_us"));
+        assert!(refused("[http]\nlisten = 'everywhere'").contains("socket address"));
+    }
+}

@@ -1,0 +1,13 @@
+//! The program as a user has it: built, started, asked. What needs a service or `../shared` says so and skips without it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod bad_input;
+mod boston;
+mod chaos;
+mod command_line;
+mod dashboards;
+mod deployment;
+mod generated_docs;
+mod service;
+mod support;
