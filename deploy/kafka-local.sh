@@ -15,6 +15,8 @@ version=${KAFKA_VERSION:-4.1.0}
 jars=${KAFKA_LOCAL_JARS:-${XDG_CACHE_HOME:-$HOME/.cache}/civicpulse/kafka-$version}
 start_timeout_s=90
 stop_timeout_s=60
+# A killed process keeps its sockets for a moment after it is gone from /proc.
+port_free_timeout_s=15
 
 die() { echo "kafka-local: $*" >&2; exit 1; }
 need() { command -v "$1" >/dev/null || die "$1 is missing: install it (Debian: apt-get install openjdk-17-jre-headless maven)"; }
@@ -52,6 +54,14 @@ running_pid() {
 
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
+port_is_free() {
+    local deadline=$((SECONDS + port_free_timeout_s))
+    while answers "$1"; do
+        ((SECONDS < deadline)) || return 1
+        sleep 0.1
+    done
+}
+
 configure() {
     local dir=$1 port=$2
     cat >"$dir/server.properties" <<PROPERTIES
@@ -86,7 +96,7 @@ start() {
         echo "kafka-local: already running, pid $pid, 127.0.0.1:$(cat "$dir/port")"
         return
     fi
-    answers "$port" && die "port $port is taken: choose another one"
+    port_is_free "$port" || die "port $port is taken: choose another one"
     fetch_jars
     configure "$dir" "$port"
     local java=(java "${KAFKA_HEAP:--Xmx512m}" -Xms128m -XX:+UseSerialGC -cp "$jars/lib/*")
