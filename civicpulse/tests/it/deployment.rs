@@ -19,10 +19,14 @@ fn the_compose_file_is_clean_and_opens_loopback_ports_only() {
     for port in ports {
         assert!(port.trim().trim_matches(['"', ']']).starts_with("127.0.0.1:"), "{port} is open beyond loopback");
     }
-    if is_there("docker", &["compose", "version"]) {
-        let output = Command::new("docker").args(["compose", "config", "--quiet"]).current_dir(root()).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && said.trim().is_empty(), "docker compose config: {said}");
+    // The plugin of today and the program of before read the same file.
+    for (program, compose) in [("docker", &["compose"][..]), ("docker-compose", &[])] {
+        if is_there(program, &[compose, &["version"]].concat()) {
+            let config = [compose, &["config", "--quiet"]].concat();
+            let output = Command::new(program).args(&config).current_dir(root()).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && said.trim().is_empty(), "{program} {}: {said}", config.join(" "));
+        }
     }
 }
 
