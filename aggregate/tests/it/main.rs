@@ -7,4 +7,6 @@ mod crashes;
 mod histories;
 mod oracle;
 mod show;
+mod statistics;
+mod statistics_simulation;
 mod support;
