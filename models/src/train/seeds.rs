@@ -20,7 +20,7 @@ const MADE_WEIGHT: f32 = 0.5;
 const REPEATS: usize = 3;
 
 /// The languages of the seeds.
-const LANGUAGES: [&str; 11] = ["en", "de", "es", "fr", "it", "pt", "nl", "tr", "pl", "ar", "hi"];
+const LANGUAGES: [&str; 12] = ["en", "de", "es", "fr", "it", "pt", "nl", "tr", "pl", "ar", "hi", "zh"];
 
 /// Every example that the seeds give, the same for the same `seed`.
 ///
