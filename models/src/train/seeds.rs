@@ -163,6 +163,8 @@ fn known_language(code: &str) -> Result<&'static str, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn seeds() -> Vec<Example> {
@@ -181,6 +183,27 @@ mod tests {
             }
         }
         assert!(examples.iter().all(|example| !example.text.contains(['{', '}'])));
+    }
+
+    /// What is kept aside is worth nothing if a message in other clothes taught the model: reword one of the two.
+    #[test]
+    fn no_message_kept_aside_repeats_one_that_teaches() {
+        const MOST_SHARED_PERCENT: usize = 65;
+        let words = |text: &str| -> BTreeSet<String> {
+            let lower = text.to_lowercase();
+            lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        };
+        let (aside, taught): (Vec<_>, Vec<_>) =
+            seeds().into_iter().filter(|example| example.source == "seeds").partition(|example| example.dev);
+        let taught: Vec<_> = taught.iter().step_by(REPEATS).map(|example| (words(&example.text), &example.text)).collect();
+        for example in &aside {
+            let own = words(&example.text);
+            for (other, text) in taught.iter().filter(|_| own.len() > 3) {
+                let shared = own.intersection(other).count();
+                let all = own.len() + other.len() - shared;
+                assert!(100 * shared < MOST_SHARED_PERCENT * all, "`{}` repeats `{text}`", example.text);
+            }
+        }
     }
 
     #[test]
