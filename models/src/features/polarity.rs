@@ -1,0 +1,135 @@
+//! Words and emoji that people use to praise, to blame and to cry for help, in a dozen languages.
+//!
+//! A few thousand entries, written by hand for this project, in four strengths. They become features that all languages
+//! share ("a strong word of blame, negated"), so that a word which training has hardly seen counts like those of its
+//! kind. How much a kind says is learned. Words that mean something else in a neighbouring language (German "die", Italian
+//! "fine") are left out.
+
+use std::sync::LazyLock;
+
+use super::hash::Hash;
+use super::word::Word;
+
+/// Letters of the shortest stem; shorter beginnings are not looked up.
+const MIN_STEM_CHARS: usize = 3;
+/// Letters of the longest stem.
+const MAX_STEM_CHARS: usize = 14;
+
+/// Hashes with strengths from -2 (strong blame) to 2 (strong praise), sorted for binary search.
+#[derive(Default)]
+struct Entries {
+    words: Vec<(u32, i8)>,
+    stems: Vec<(u32, i8)>,
+}
+
+impl Entries {
+    fn add(&mut self, text: &str, strength: i8, word: &mut Word) {
+        match text.strip_suffix('*') {
+            Some(stem) => self.stems.push((word.read(stem), strength)),
+            None => self.words.push((word.read(text), strength)),
+        }
+    }
+
+    fn sorted(mut self) -> Self {
+        for list in [&mut self.words, &mut self.stems] {
+            // Stable, so that the earlier of two lines wins.
+            list.sort_by_key(|(hash, _)| *hash);
+            list.dedup_by_key(|(hash, _)| *hash);
+        }
+        self
+    }
+
+    /// The strength of a word by itself or by its longest listed stem; 0 for one that is not listed.
+    fn of(&self, word: &Word, unigram: u32) -> i8 {
+        let whole = find(&self.words, unigram);
+        if whole != 0 {
+            return whole;
+        }
+        let beginnings = word.beginnings().take(MAX_STEM_CHARS).skip(MIN_STEM_CHARS - 1);
+        beginnings.map(|hash| find(&self.stems, hash)).filter(|strength| *strength != 0).last().unwrap_or(0)
+    }
+}
+
+static POLARITY: LazyLock<Entries> = LazyLock::new(|| {
+    let (mut entries, mut word) = (Entries::default(), Word::default());
+    for line in include_str!("polarity.tsv").lines() {
+        let mut fields = line.split('\t');
+        let (Some(language), Some(strength), Some(listed)) = (fields.next(), fields.next(), fields.next()) else { continue };
+        let Ok(strength) = strength.parse::<i8>() else { continue };
+        for text in listed.split(' ') {
+            match text.chars().next() {
+                Some(c) if language == "zz" => entries.words.push((emoji(c), strength)),
+                _ => entries.add(text, strength, &mut word),
+            }
+        }
+    }
+    entries.sorted()
+});
+
+/// Words of fire, injury and violence: alarming where they are not denied and not past.
+static ALARM: LazyLock<Entries> = LazyLock::new(|| {
+    let (mut entries, mut word) = (Entries::default(), Word::default());
+    include_str!("alarm.txt").split_whitespace().for_each(|text| entries.add(text, 1, &mut word));
+    entries.sorted()
+});
+
+/// The token of an emoji or symbol.
+pub(super) const fn emoji(c: char) -> u32 {
+    Hash::salted(b'e').char(c).finish()
+}
+
+/// The strength of a whole token; 0 for one that is not listed.
+pub(super) fn of_token(hash: u32) -> i8 {
+    find(&POLARITY.words, hash)
+}
+
+/// The strength of a word; 0 for one that is not listed.
+pub(super) fn of_word(word: &Word, unigram: u32) -> i8 {
+    POLARITY.of(word, unigram)
+}
+
+/// Whether a word tells of fire, injury or violence.
+pub(super) fn is_alarm(word: &Word, unigram: u32) -> bool {
+    ALARM.of(word, unigram) != 0
+}
+
+fn find(list: &[(u32, i8)], hash: u32) -> i8 {
+    list.binary_search_by_key(&hash, |(hash, _)| *hash).map_or(0, |place| list[place].1)
+}
+
+/// What the words of a text say together.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    praise: u32,
+    blame: u32,
+    last: i8,
+    alarms: u32,
+}
+
+impl Tally {
+    /// Counts an alarming word.
+    pub(super) fn alarm(&mut self) {
+        self.alarms += 1;
+    }
+
+    /// Counts a listed word as it is meant.
+    pub(super) fn add(&mut self, strength: i8, negated: bool) {
+        let meant = if negated { -strength } else { strength };
+        if meant > 0 {
+            self.praise += 1
+        } else {
+            self.blame += 1
+        }
+        self.last = meant;
+    }
+
+    /// The features of the whole text.
+    pub(super) fn features(&self) -> [u32; 3] {
+        let (praise, blame) = (self.praise.min(4), self.blame.min(4));
+        [
+            Hash::salted(b'T').number(praise * 8 + blame).finish(),
+            Hash::salted(b'U').number(self.last as u32).finish(),
+            Hash::salted(b'V').number(self.alarms.min(4)).finish(),
+        ]
+    }
+}
