@@ -4,6 +4,7 @@
 
 pub mod dead_letter;
 pub mod error;
+pub mod fingerprint;
 pub mod id;
 pub mod record;
 pub mod schema;

@@ -13,8 +13,8 @@
 //! Measured on the reports in `tests/data/paraphrases.tsv`, told in different words: see the test that reads it. By itself a
 //! fingerprint says "about the same kind of thing"; whether it is the same incident, place and time decide with it.
 
-/// A fingerprint; 0 is that of a text that says nothing.
-pub type Fingerprint = u64;
+// Whoever joins reports compares fingerprints without reading texts: the comparison lives where everybody can use it.
+pub use feedback::fingerprint::{Fingerprint, similarity};
 
 /// Words that are looked at; more only repeat what a report is about.
 const MAX_WORDS: usize = 256;
@@ -59,16 +59,6 @@ pub fn fingerprint(text: &str) -> Fingerprint {
     }
     stem.flush(&mut majority);
     majority.bits()
-}
-
-/// An estimate in [0, 1] of how similar two texts are by their fingerprints: the cosine of the estimated angle. With 64 bits its
-/// standard error is about 0.15. Nothing is similar to a text that says nothing.
-pub fn similarity(a: Fingerprint, b: Fingerprint) -> f32 {
-    if a == 0 || b == 0 {
-        return 0.0;
-    }
-    let angle = (a ^ b).count_ones() as f32 / 64.0 * std::f32::consts::PI;
-    angle.cos().max(0.0)
 }
 
 /// Counts of set bits at 64 places at once: plane `p` holds bit `p` of every count.
