@@ -15,6 +15,7 @@ use crate::checkpoint::Store;
 use crate::config::{Config, Reference};
 use crate::dead::DeadLetters;
 use crate::error::AggregateError;
+use crate::incidents::Keeper;
 use crate::input::Batch;
 use crate::metrics::Metrics;
 use crate::progress::{Partition, Step};
@@ -69,6 +70,8 @@ pub struct Aggregator {
     words: Arc<WordArrays>,
     words_known: [usize; 6],
     snapshots: Arc<ArcSwap<Snapshot>>,
+    /// Incidents as whoever asked last left them.
+    incidents: Arc<Keeper>,
     applied: Applied,
     dirty: bool,
     published: Instant,
@@ -125,7 +128,8 @@ impl Aggregator {
         let words = Arc::new(WordArrays::new(&writer.state.words));
         let words_known = writer.state.words.each().map(|words| words.all().len());
         let reference = Arc::new(reference);
-        let empty = Snapshot::new(0, writer.state.clone(), words.clone(), BTreeSet::new(), (config.clone(), reference.clone()));
+        let (city, incidents) = ((config.clone(), reference.clone()), Arc::new(Keeper::default()));
+        let empty = Snapshot::new(0, writer.state.clone(), words.clone(), BTreeSet::new(), city, incidents.clone());
         let mut aggregator = Self {
             config,
             reference,
@@ -135,6 +139,7 @@ impl Aggregator {
             words,
             words_known,
             snapshots: Arc::new(ArcSwap::from_pointee(empty)),
+            incidents,
             applied: Applied((0..partitions).map(|_| AtomicU64::new(0)).collect()),
             writer,
             dirty: true,
@@ -256,8 +261,8 @@ impl Aggregator {
         let idle =
             state.partitions.keys().copied().filter(|number| self.activity.is_idle(*number, now, &self.config)).collect();
         let sequence = self.snapshots.load().sequence() + 1;
-        let snapshot =
-            Arc::new(Snapshot::new(sequence, state, self.words.clone(), idle, (self.config.clone(), self.reference.clone())));
+        let city = (self.config.clone(), self.reference.clone());
+        let snapshot = Arc::new(Snapshot::new(sequence, state, self.words.clone(), idle, city, self.incidents.clone()));
         self.snapshots.store(snapshot.clone());
         for (number, partition) in snapshot.state().partitions.iter() {
             if let (Some(next), Some(shown)) = (partition.applied_next, self.applied.0.get(*number as usize)) {
@@ -313,9 +318,10 @@ impl Aggregator {
         }
     }
 
-    /// Bytes held by formula, the index of ids included.
+    /// Bytes held by formula, the index of ids and what incidents need included.
     pub fn state_bytes(&self) -> usize {
-        self.writer.state.bytes() + self.writer.index.capacity() * 8 / 7 * (size_of::<(IndexKey, Place)>() + 1)
+        let index = self.writer.index.capacity() * 8 / 7 * (size_of::<(IndexKey, Place)>() + 1);
+        self.writer.state.bytes() + index + self.incidents.bytes()
     }
 
     /// Reads the log until told to stop; then publishes and saves a last time. `enriched` and `dead` are readers from

@@ -10,6 +10,7 @@ use feedback::Timestamp;
 use crate::config::{Config, Reference};
 use crate::derived;
 use crate::error::AggregateError;
+use crate::incidents::{Incidents, IncidentsOf, Keeper};
 use crate::segment::Segment;
 use crate::state::State;
 use crate::tables::priorities::PriorityWeights;
@@ -25,7 +26,8 @@ type Computed = OnceLock<Result<Arc<RecordBatch>, String>>;
 /// A consistent view of every table. Cheap to hold for as long as a query runs.
 pub struct Snapshot {
     sequence: u64,
-    state: State,
+    state: Arc<State>,
+    incidents: Arc<IncidentsOf>,
     views: Vec<Arc<SegmentView>>,
     idle: BTreeSet<u32>,
     config: Arc<Config>,
@@ -50,10 +52,14 @@ impl Snapshot {
         words: Arc<WordArrays>,
         idle: BTreeSet<u32>,
         (config, reference): (Arc<Config>, Arc<Reference>),
+        keeper: Arc<Keeper>,
     ) -> Self {
-        let views = state.segments().map(|segment| Arc::new(SegmentView::new(segment.clone(), words.clone()))).collect();
+        let state = Arc::new(state);
+        let incidents = Arc::new(IncidentsOf::new(keeper, state.clone()));
+        let view = |segment: &Arc<Segment>| Arc::new(SegmentView::new(segment.clone(), words.clone(), incidents.clone()));
+        let views = state.segments().map(view).collect();
         let computed = std::array::from_fn(|_| OnceLock::new());
-        Self { sequence, state, views, idle, config, reference, computed, as_of: Mutex::default() }
+        Self { sequence, state, incidents, views, idle, config, reference, computed, as_of: Mutex::default() }
     }
 
     /// Grows by one with every snapshot of a process.
@@ -86,6 +92,11 @@ impl Snapshot {
         self.state().dead.positions.get(&partition).copied().unwrap_or(0)
     }
 
+    /// Every incident, found when first asked for.
+    pub(crate) fn incidents(&self) -> Arc<Incidents> {
+        self.incidents.whole()
+    }
+
     pub(crate) fn state(&self) -> &State {
         &self.state
     }
@@ -99,7 +110,7 @@ impl Snapshot {
         computed.clone().map_err(|problem| AggregateError::Table { table: table.as_str(), problem })
     }
 
-    /// `windows`, `trends` or `priorities` with the windows ending at `moment`, from what is known now: from the cells, where
+    /// `windows`, `trends`, `emerging_terms` or `priorities` with the windows ending at `moment`, from what is known now: from the cells, where
     /// those no longer reach back from the rows, else from coarser cells. A window before all of them is left out. An error for other tables.
     pub fn table_as_of(&self, table: TableName, moment: Timestamp) -> Result<Arc<RecordBatch>, AggregateError> {
         let remembered = || self.as_of.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -110,6 +121,7 @@ impl Snapshot {
         let batch = Arc::new(match table {
             TableName::Windows => tables::windows::table(&windows, &self.state.words.district, &self.reference)?,
             TableName::Trends => derived::trends(self, &windows)?,
+            TableName::EmergingTerms => tables::emerging_terms::table(&self.state, &windows)?,
             TableName::Priorities => derived::priorities(self, &windows, &self.config.priority_weights)?,
             other => {
                 let problem = "it does not depend on where windows end; leave out as_of".into();
@@ -173,6 +185,8 @@ impl Snapshot {
             TableName::Pipeline => tables::pipeline::table(state, &self.idle),
             TableName::Districts => tables::districts::table(&self.reference),
             TableName::Topics => tables::topics::table(),
+            TableName::Incidents => tables::incidents::table(state, &self.incidents()),
+            TableName::EmergingTerms => tables::emerging_terms::table(state, self.ended()),
         }
     }
 

@@ -12,6 +12,7 @@ use feedback::{Channel, Signal, Status, Timestamp, Tone, Topic};
 
 use crate::dictionary::Dictionaries;
 use crate::error::AggregateError;
+use crate::incidents::IncidentsOf;
 use crate::life::{Life, NO_STATUS, NO_TIME};
 use crate::rows::Column;
 use crate::segment::Segment;
@@ -74,11 +75,12 @@ pub(crate) static VOCABULARIES: LazyLock<Vocabularies> = LazyLock::new(|| Vocabu
 pub struct SegmentView {
     segment: Arc<Segment>,
     words: Arc<WordArrays>,
+    incidents: Arc<IncidentsOf>,
 }
 
 impl SegmentView {
-    pub(crate) fn new(segment: Arc<Segment>, words: Arc<WordArrays>) -> Self {
-        Self { segment, words }
+    pub(crate) fn new(segment: Arc<Segment>, words: Arc<WordArrays>, incidents: Arc<IncidentsOf>) -> Self {
+        Self { segment, words, incidents }
     }
 
     /// Rows that [`SegmentView::read`] gives.
@@ -124,6 +126,7 @@ impl SegmentView {
             Show::Status => return self.status(),
             Show::FirstAnswerAt => return Ok(self.life_time(|life| life.first_answer_us)),
             Show::ClosedAt => return Ok(self.life_time(|life| life.closed_us)),
+            Show::Incident => return Ok(self.incidents.ids(&self.segment)),
         };
         let Some(array) = rows.column(column) else {
             return Ok(null(&show.data_type()));
@@ -149,7 +152,7 @@ impl SegmentView {
                 Arc::new(array.as_primitive::<UInt64Type>().iter().map(|value| value.map(|v| v as i64)).collect::<Int64Array>())
             }
             Show::Number(_, data_type) => cast(array, &data_type)?,
-            Show::Status | Show::FirstAnswerAt | Show::ClosedAt => null(&show.data_type()),
+            Show::Status | Show::FirstAnswerAt | Show::ClosedAt | Show::Incident => null(&show.data_type()),
         })
     }
 

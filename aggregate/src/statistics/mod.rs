@@ -5,6 +5,7 @@ pub mod benjamini_hochberg;
 pub mod farrington;
 pub mod gamma_poisson;
 pub mod kaplan_meier;
+pub mod log_odds;
 pub mod negative_binomial;
 pub mod percentile;
 pub mod poisson;

@@ -27,6 +27,8 @@ pub(crate) enum Show {
     Status,
     FirstAnswerAt,
     ClosedAt,
+    /// Joined with others; see [`crate::incidents`].
+    Incident,
 }
 
 impl Show {
@@ -36,7 +38,7 @@ impl Show {
             Self::Plain(column) => Column::all()[*column as usize].2.clone(),
             Self::Number(_, data_type) => data_type.clone(),
             Self::FirstAnswerAt | Self::ClosedAt => timestamp_type(),
-            Self::Text(_) | Self::Word(_) | Self::Code(_) | Self::Hex(_) | Self::Status => DataType::Utf8View,
+            Self::Text(_) | Self::Word(_) | Self::Code(_) | Self::Hex(_) | Self::Status | Self::Incident => DataType::Utf8View,
         }
     }
 }
@@ -90,9 +92,10 @@ static COLUMNS: LazyLock<Vec<Definition>> = LazyLock::new(|| {
         ("duplicate_of", Text(C::DuplicateOf), true, "id of the report that the source says this one repeats"),
         (
             "incident_id",
-            Text(C::DuplicateOf),
+            Show::Incident,
             true,
-            "the incident it belongs to: the report that the source says it repeats; null where none is known",
+            "the incident that it tells of, named by its first report; see table incidents. Null for praise, questions and chat, unless \
+             the source links them to others",
         ),
         (
             "fingerprint",

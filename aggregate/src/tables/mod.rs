@@ -6,7 +6,9 @@ pub mod cells;
 mod columns;
 pub mod dead_letters;
 pub mod districts;
+pub mod emerging_terms;
 pub mod feedback;
+pub mod incidents;
 mod measures;
 pub mod pipeline;
 pub mod priorities;
@@ -53,6 +55,10 @@ pub enum TableName {
     Districts,
     /// Reference data: topics.
     Topics,
+    /// Reports about the same thing.
+    Incidents,
+    /// Phrases that are said much more than before.
+    EmergingTerms,
 }
 
 /// A table as the catalog shows it.
@@ -92,6 +98,18 @@ pub const ALL: &[TableDef] = &[
     def(TableName::Pipeline, "pipeline", "a partition of the log: positions, event time, gaps, late rows", pipeline::schema),
     def(TableName::Districts, "districts", "a district as the city describes it", districts::schema),
     def(TableName::Topics, "topics", "a topic that reports are labelled with", topics::schema),
+    def(
+        TableName::Incidents,
+        "incidents",
+        "what its reports tell of together: joined by the source's links, or by place, time, topic and words",
+        incidents::schema,
+    ),
+    def(
+        TableName::EmergingTerms,
+        "emerging_terms",
+        "a phrase that is said much more in a rolling window than before it, where, with examples",
+        emerging_terms::schema,
+    ),
 ];
 
 const fn def(table: TableName, name: &'static str, description: &'static str, schema: fn() -> SchemaRef) -> TableDef {

@@ -84,9 +84,17 @@ pub fn record(seed: &Seed, spread_us: i64) -> Row {
                 language: ["en", "es"].get(pick(17, 3) as usize).map(|name| (*name).to_owned()),
                 tones: (pick(19, 4) > 0).then(|| [0.1 + pick(21, 8) as f32 / 10.0, 0.05, 0.03]),
                 signal: Signal::from_code(pick(23, 6) as u8),
-                topic: Topic::from_code([0, 2, 200][pick(25, 3) as usize]),
+                topic: Topic::from_code([0, 1, 2, 200][pick(25, 4) as usize]),
                 urgency: Some(pick(27, 5) as u8).filter(|level| *level < 4),
                 author: author_of(seed.id),
+                category: ["Streets", "Lights"].get(pick(29, 6) as usize).map(|name| (*name).to_owned()),
+                // On a line 30 m apart, so that some are near each other and some only not far.
+                place: (pick(31, 6) > 0).then(|| (42.3 + pick(33, 5) as f64 * 0.000_269_8, -71.1)),
+                fingerprint: [0, u64::MAX, u64::MAX << 8, 0xFFFF_FFFF].get(pick(35, 5) as usize).copied(),
+                duplicate_of: (pick(37, 4) == 0).then(|| {
+                    let other = pick(39, 9) as u8;
+                    format!("{}:{other}", source_of(other))
+                }),
                 ..row(Kind::Report, created_at)
             }
         }
@@ -198,7 +206,7 @@ pub fn deliver(records: &[Row], delivery: &Delivery, config: &Config) -> Arc<Sna
     let steps: usize = logs.iter().map(Vec::len).sum();
     let at = |indices: &[Index]| indices.iter().map(|index| index.index(steps + 1)).collect::<Vec<_>>();
     let (mut crashes, checkpoints) = (at(&delivery.crashes), at(&delivery.checkpoints));
-    let (mut run, mut step) = (Run::open(config), 0);
+    let (mut run, mut step, mut seen) = (Run::open(config), 0, Vec::<Arc<Snapshot>>::new());
     loop {
         if checkpoints.contains(&step) {
             run.aggregator.checkpoint().unwrap();
@@ -206,6 +214,7 @@ pub fn deliver(records: &[Row], delivery: &Delivery, config: &Config) -> Arc<Sna
         if let Some(crash) = crashes.iter().position(|crash| *crash == step) {
             crashes.remove(crash);
             run = run.crash();
+            seen.clear();
         }
         // One record a turn, from the partition whose turn it is.
         let positions = run.aggregator.positions().enriched;
@@ -215,6 +224,13 @@ pub fn deliver(records: &[Row], delivery: &Delivery, config: &Config) -> Arc<Sna
         run.aggregator.take_enriched(&fetched(*number, *next, &logs[*number as usize][*next as usize..][..1])).unwrap();
         if step.is_multiple_of(3) {
             run.aggregator.publish();
+            // Asked on the way, so that incidents are followed and not found from scratch; at times of an older snapshot.
+            let snapshot = run.aggregator.snapshots().load_full();
+            snapshot.table(TableName::Incidents).unwrap();
+            if step.is_multiple_of(2) {
+                show::feedback(seen.last().map_or(&*snapshot, |older| older), &["incident_id"]);
+                seen.push(snapshot);
+            }
         }
         step += 1;
     }
@@ -253,6 +269,9 @@ fn agrees_with_the_oracle(snapshot: &Snapshot, records: &[Row], config: &Config)
     let keys = ["window", "district", "topic", "window_start", "window_end"];
     let shown = show::lines(&windows, &[&keys[..], &MEASURES, &["negative_share", "per_1000"]].concat());
     prop_assert_eq!(shown, oracle.windows(config, &BTreeMap::from(POPULATIONS)));
+    prop_assert_eq!(show::feedback(snapshot, &["id", "incident_id"]), oracle.incident_ids());
+    let incidents = snapshot.table(TableName::Incidents).unwrap();
+    prop_assert_eq!(show::lines(&incidents, &crate::oracle_incidents::COLUMNS), oracle.incidents());
     Ok(())
 }
 

@@ -5,8 +5,11 @@
 mod bounds;
 mod crashes;
 mod histories;
+mod incident_examples;
 mod oracle;
+mod oracle_incidents;
 mod show;
 mod statistics;
 mod statistics_simulation;
 mod support;
+mod term_examples;

@@ -61,6 +61,8 @@ pub fn everything(snapshot: &Snapshot) -> Vec<String> {
         TableName::Trends,
         TableName::Priorities,
         TableName::ServiceLevels,
+        TableName::Incidents,
+        TableName::EmergingTerms,
     ];
     for table in sets {
         let batch = snapshot.table(table).unwrap();

@@ -44,6 +44,9 @@ pub struct Row {
     pub urgency: Option<u8>,
     pub author: Option<u64>,
     pub votes: Option<u32>,
+    pub duplicate_of: Option<String>,
+    /// Of the text's words.
+    pub fingerprint: Option<u64>,
 }
 
 impl Row {
@@ -77,6 +80,8 @@ impl Row {
             urgency: None,
             author: None,
             votes: None,
+            duplicate_of: None,
+            fingerprint: None,
         }
     }
 }
@@ -135,7 +140,8 @@ pub fn payload(partition: u32, first: u64, next: u64, rows: &[Row]) -> Vec<u8> {
             "urgency_score" => real(rows, |r| r.urgency.map(|level| f32::from(level) / 3.0)),
             "author" => Arc::new(rows.iter().map(|r| r.author).collect::<UInt64Array>()),
             "votes" => Arc::new(rows.iter().map(|r| r.votes).collect::<UInt32Array>()),
-            "fingerprint" => Arc::new(rows.iter().map(|r| Some(r.content_key)).collect::<UInt64Array>()),
+            "fingerprint" => Arc::new(rows.iter().map(|r| r.fingerprint).collect::<UInt64Array>()),
+            "duplicate_of" => text(rows, |r| r.duplicate_of.as_deref()),
             "model_version" => word(rows, |r| (r.kind == Kind::Report).then_some("compact-1")),
             _ => arrow::array::new_null_array(field.data_type(), rows.len()),
         }

@@ -37,6 +37,7 @@ pub struct Record {
     pub urgency: Option<Urgency>,
     pub author: Option<u64>,
     pub votes: Option<u32>,
+    pub duplicate_of: Option<&'static str>,
     /// Instead of `at`, for tests with many records.
     pub micros: Option<i64>,
 }
@@ -117,7 +118,8 @@ pub fn payload(records: &[Record], first: u64) -> Vec<u8> {
             "fingerprint" => numbers(&|r| r.text.as_ref().map(|text| IdKey::of(text).0 as u64)),
             "model_version" => words(&|r| is_report(&r).then(|| "test-1".to_owned())),
             "due_at" | "first_answer_at" | "closed_at" => times(&|_| None),
-            "title" | "url" | "duplicate_of" => texts(&|_| None),
+            "duplicate_of" => texts(&|r| r.duplicate_of.map(str::to_owned)),
+            "title" | "url" => texts(&|_| None),
             other => panic!("the enriched schema has a new column `{other}`: teach this test to fill it"),
         }
     };
@@ -218,7 +220,10 @@ pub fn hurricane() -> City {
         report(7, "2011-08-28T15:00:00Z", "street flooded", Some("Roxbury"), Topic::DrainageFlooding, SAD),
         report(8, "2011-08-28T16:30:00Z", "tree, tree, tree", Some("Dorchester"), Topic::ParksTrees, SAD),
         report(9, "2011-08-28T17:45:00Z", "thank you, crews", Some("Roxbury"), Topic::ParksTrees, GLAD),
-        report(10, "2011-08-28T18:15:00Z", "tree blocks the door", Some("Dorchester"), Topic::ParksTrees, SAD),
+        Record {
+            duplicate_of: Some("boston311:008"),
+            ..report(10, "2011-08-28T18:15:00Z", "tree blocks the door", Some("Dorchester"), Topic::ParksTrees, SAD)
+        },
         Record::status("boston311:003", "2011-08-28T17:00:00Z", Status::Acknowledged, "crew sent"),
         Record::status("boston311:003", "2011-08-28T19:00:00Z", Status::Closed, "removed"),
         Record::status("boston311:001", "2011-08-23T10:00:00Z", Status::Closed, "filled"),
