@@ -14,6 +14,8 @@ const DENSE_FROM: usize = 1024;
 /// A set of people with multiplicity, hashed into counters.
 #[derive(Clone, Debug)]
 pub(crate) enum Reporters {
+    /// One used counter, without a list: most cells hold a single report.
+    One([(u16, u32); 1]),
     /// Used counters in order of position.
     Sparse(Vec<(u16, u32)>),
     /// Every counter.
@@ -52,7 +54,8 @@ impl Reporters {
     }
 
     fn merge(&mut self, other: &Self, sign: u32) {
-        if let (Self::Sparse(mine), Self::Sparse(theirs)) = (&*self, other)
+        if let (Some(mine), Some(theirs)) = (self.listed(), other.listed())
+            && theirs.len() > 1
             && mine.len() * 4 < theirs.len()
         {
             // One pass beats many insertions.
@@ -79,6 +82,18 @@ impl Reporters {
                 let counter = &mut counters[usize::from(position)];
                 *counter = counter.wrapping_add(delta);
             }
+            Self::One([(used, count)]) if *used == position => {
+                *count = count.wrapping_add(delta);
+                if *count == 0 {
+                    *self = Self::default();
+                }
+            }
+            Self::One([first]) => {
+                let mut used = vec![*first, (position, delta)];
+                used.sort_unstable();
+                *self = Self::Sparse(used);
+            }
+            Self::Sparse(used) if used.is_empty() => *self = Self::One([(position, delta)]),
             Self::Sparse(used) => match used.binary_search_by_key(&position, |entry| entry.0) {
                 Ok(at) => {
                     used[at].1 = used[at].1.wrapping_add(delta);
@@ -106,15 +121,21 @@ impl Reporters {
         }
     }
 
-    /// Positions and counts that are not zero, in order.
-    pub(crate) fn used(&self) -> Box<dyn Iterator<Item = (u16, u32)> + '_> {
+    /// Used counters in order, where they are held as a list.
+    fn listed(&self) -> Option<&[(u16, u32)]> {
         match self {
-            Self::Sparse(used) => Box::new(used.iter().copied()),
-            Self::Dense(counters) => {
-                let numbered = counters.iter().enumerate().map(|(position, count)| (position as u16, *count));
-                Box::new(numbered.filter(|(_, count)| *count != 0))
-            }
+            Self::One(used) => Some(used),
+            Self::Sparse(used) => Some(used),
+            Self::Dense(_) => None,
         }
+    }
+
+    /// Positions and counts that are not zero, in order.
+    pub(crate) fn used(&self) -> impl Iterator<Item = (u16, u32)> + '_ {
+        let dense: &[u32] = if let Self::Dense(counters) = self { counters } else { &[] };
+        let numbered = dense.iter().enumerate().map(|(position, count)| (position as u16, *count));
+        let listed = self.listed().unwrap_or_default();
+        listed.iter().copied().chain(numbered.filter(|(_, count)| *count != 0))
     }
 
     /// A sketch from what [`Reporters::used`] gave; `None` if positions are out of range or order.
@@ -123,7 +144,7 @@ impl Reporters {
         if !ordered || used.last().is_some_and(|last| usize::from(last.0) >= COUNTERS) {
             return None;
         }
-        let mut sketch = Self::Sparse(used);
+        let mut sketch = if let [one] = used[..] { Self::One([one]) } else { Self::Sparse(used) };
         sketch.densify();
         Some(sketch)
     }
@@ -143,6 +164,7 @@ impl Reporters {
     /// Bytes on the heap.
     pub(crate) fn bytes(&self) -> usize {
         match self {
+            Self::One(_) => 0,
             Self::Sparse(used) => used.capacity() * size_of::<(u16, u32)>(),
             Self::Dense(counters) => counters.len() * size_of::<u32>(),
         }

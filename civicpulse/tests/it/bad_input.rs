@@ -78,3 +78,15 @@ fn json_of_the_wrong_shape_is_a_dead_letter_and_the_rest_is_processed() {
     assert_eq!(sql(&path.join("data"), "SELECT id FROM feedback"), "id\ntown:1\n");
     assert_eq!(sql(&path.join("data"), "SELECT count(*) AS n FROM dead_letters"), "n\n4\n");
 }
+
+#[test]
+fn what_was_only_written_is_processed_by_whoever_asks_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    fs::write(path.join("mapping.toml"), MAPPING).unwrap();
+    fs::write(path.join("good.csv"), GOOD).unwrap();
+    let said = succeed(import(path, "csv", &["--no-process", "good.csv"]).current_dir(path));
+    assert!(said.contains("1 report") && !said.contains("distinct"), "{said}");
+    assert!(!path.join("data/checkpoint").exists(), "something was processed");
+    assert_eq!(sql(&path.join("data"), "SELECT id FROM feedback"), "id\ntown:1\n");
+}

@@ -132,7 +132,7 @@ impl World {
     fn rewinds(&self) -> f64 {
         let families = self.registry.gather();
         let family = families.iter().find(|family| family.name() == "civicpulse_enrich_rewinds_total").unwrap();
-        family.get_metric()[0].get_counter().value()
+        family.get_metric()[0].get_counter().get_value()
     }
 
     fn assert_complete(&self) {
