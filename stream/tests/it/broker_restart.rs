@@ -6,7 +6,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use stream::{Event, StreamConfig, Topic};
+use prometheus::Registry;
+use stream::{Event, KafkaConfig, StreamConfig, Topic};
 
 use crate::support::*;
 
@@ -51,13 +52,13 @@ impl Drop for StopWhenDropped<'_> {
 
 #[test]
 fn nothing_is_lost_or_doubled_while_the_broker_restarts() {
-    let Some(mut harness) = Harness::kafka() else { return };
+    let Some(harness) = Harness::kafka() else { return };
     let broker = Broker { dir: harness.dir().join("broker") };
     let port = free_port().to_string();
     broker.script("start", &[&port]);
-    let StreamConfig::Kafka(config) = &mut harness.config else { panic!("Kafka only") };
-    config.brokers = format!("127.0.0.1:{port}");
-    let log = harness.open();
+    let StreamConfig::Kafka(config) = &harness.config else { panic!("Kafka only") };
+    let config = StreamConfig::Kafka(KafkaConfig { brokers: format!("127.0.0.1:{port}"), ..config.clone() });
+    let log = stream::open(&config, harness.clock.clone(), &Registry::new(), &|| false).unwrap();
     let (stop, total) = (AtomicBool::new(false), AtomicU64::new(u64::MAX));
     let read = std::thread::scope(|scope| {
         scope.spawn(|| {
