@@ -4,12 +4,16 @@
 pub mod benjamini_hochberg;
 pub mod farrington;
 pub mod gamma_poisson;
+mod irls;
 pub mod kaplan_meier;
+pub mod log_rank;
 pub mod negative_binomial;
 pub mod percentile;
 pub mod poisson;
+pub mod poisson_regression;
 mod quasi_poisson;
 pub mod ranks;
+pub mod representativity;
 pub mod same_phase;
 pub mod series;
 pub mod special;
