@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, UInt32Array, new_null_array};
 use arrow::compute::{concat, filter, take};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Field, Float32Type, Schema, SchemaRef, TimestampMicrosecondType, UInt8Type, UInt32Type,
-    UInt64Type,
+    ArrowPrimitiveType, DataType, Field, Float32Type, Float64Type, Schema, SchemaRef, TimestampMicrosecondType, UInt8Type,
+    UInt32Type, UInt64Type,
 };
 use feedback::IdKey;
 use feedback::schema::timestamp_type;
@@ -190,6 +190,17 @@ impl Rows {
 
     pub(crate) fn author(&self, row: usize) -> Option<u64> {
         self.value::<UInt64Type>(Column::Author, row)
+    }
+
+    /// A text; `None` where there is none.
+    pub(crate) fn text(&self, column: Column, row: usize) -> Option<&str> {
+        let texts = self.column(column)?.as_string_opt::<i32>()?;
+        (!texts.is_null(row)).then(|| texts.value(row))
+    }
+
+    /// Degrees north and east.
+    pub(crate) fn position(&self, row: usize) -> Option<(f64, f64)> {
+        Some((self.value::<Float64Type>(Column::Lat, row)?, self.value::<Float64Type>(Column::Lon, row)?))
     }
 
     pub(crate) fn id(&self, row: usize) -> &str {

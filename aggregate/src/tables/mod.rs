@@ -10,11 +10,13 @@ pub mod feedback;
 mod measures;
 pub mod pipeline;
 pub mod priorities;
+pub mod representation;
 pub mod service_levels;
 pub mod sources;
 pub mod status_events;
 pub mod topics;
 pub mod trends;
+pub mod under_reporting;
 pub mod windows;
 
 use std::collections::HashMap;
@@ -53,6 +55,14 @@ pub enum TableName {
     Districts,
     /// Reference data: topics.
     Topics,
+    /// How long the city takes, by deprivation.
+    ServiceLevelsByBand,
+    /// How often people report what they see.
+    UnderReporting,
+    /// What that goes with.
+    UnderReportingModel,
+    /// Who is heard.
+    Representation,
 }
 
 /// A table as the catalog shows it.
@@ -92,6 +102,30 @@ pub const ALL: &[TableDef] = &[
     def(TableName::Pipeline, "pipeline", "a partition of the log: positions, event time, gaps, late rows", pipeline::schema),
     def(TableName::Districts, "districts", "a district as the city describes it", districts::schema),
     def(TableName::Topics, "topics", "a topic that reports are labelled with", topics::schema),
+    def(
+        TableName::ServiceLevelsByBand,
+        "service_levels_by_band",
+        "an agency x topic x deprivation band: times to answer and to close",
+        service_levels::band_schema,
+    ),
+    def(
+        TableName::UnderReporting,
+        "under_reporting",
+        "a district x topic: how often people report what they see",
+        under_reporting::schema,
+    ),
+    def(
+        TableName::UnderReportingModel,
+        "under_reporting_model",
+        "a covariate: what the reporting rate of districts goes with",
+        under_reporting::model_schema,
+    ),
+    def(
+        TableName::Representation,
+        "representation",
+        "a rolling window x district, language or channel: who is heard, against who lives there and who needs it",
+        representation::schema,
+    ),
 ];
 
 const fn def(table: TableName, name: &'static str, description: &'static str, schema: fn() -> SchemaRef) -> TableDef {

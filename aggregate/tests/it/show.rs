@@ -61,6 +61,10 @@ pub fn everything(snapshot: &Snapshot) -> Vec<String> {
         TableName::Trends,
         TableName::Priorities,
         TableName::ServiceLevels,
+        TableName::ServiceLevelsByBand,
+        TableName::UnderReporting,
+        TableName::UnderReportingModel,
+        TableName::Representation,
     ];
     for table in sets {
         let batch = snapshot.table(table).unwrap();

@@ -8,6 +8,7 @@ mod chaos;
 mod command_line;
 mod dashboards;
 mod deployment;
+mod equity;
 mod generated_docs;
 mod service;
 mod support;

@@ -5,12 +5,13 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::LANGUAGE_GROUPS;
-use super::network::{EMBEDDING, HEADS, Network, OUTPUTS};
+use super::network::{EMBEDDING, HEADS, HIDDEN, Network, OUTPUTS};
 use super::table::{MAX_ROWS, Quantised, Slots};
+use crate::features::Bags;
 
 const MAGIC: &[u8; 8] = b"CIVCOMPT";
 /// The format of weights files that this program reads. Raised whenever a feature or a shape changes.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 1;
 /// No weights file is larger; more is refused before it is read.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
@@ -55,11 +56,10 @@ pub enum WeightsError {
 /// Everything that a trained model consists of.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Weights {
-    /// The feature of each row; the first `common_rows` are words that are usually written without a capital.
+    /// The feature of each row.
     pub(crate) hashes: Vec<u32>,
     /// Finds the row of a feature; made from `hashes`.
     pub(crate) slots: Slots,
-    pub(crate) common_rows: u32,
     pub(crate) rows: Quantised,
     pub(crate) network: Network,
     /// A temperature for each group of languages and head.
@@ -67,9 +67,15 @@ pub(crate) struct Weights {
 }
 
 impl Weights {
-    /// Whether the word with this unigram is usually written without a capital.
-    pub(crate) fn is_common(&self, unigram: u32) -> bool {
-        self.slots.row(unigram).is_some_and(|row| row < self.common_rows)
+    /// The embedding of a message: the word bag and the gram bag, each by its own size, added.
+    /// `rows` is a buffer.
+    pub(crate) fn embed(&self, bags: &Bags, rows: &mut Vec<u32>) -> [f32; EMBEDDING] {
+        let mut embedding = [0.0; EMBEDDING];
+        for hashes in [&bags.words, &bags.grams] {
+            self.slots.rows(hashes, rows);
+            self.rows.add_bag(rows, &mut embedding);
+        }
+        embedding
     }
 
     /// The bytes of the file.
@@ -77,7 +83,7 @@ impl Weights {
         let rows = self.rows.rows.len();
         let mut bytes = Vec::with_capacity(file_bytes(rows));
         bytes.extend_from_slice(MAGIC);
-        for number in header(rows, self.common_rows) {
+        for number in header(rows) {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
         self.hashes.iter().for_each(|hash| bytes.extend_from_slice(&hash.to_le_bytes()));
@@ -96,16 +102,16 @@ impl Weights {
         if reader.take(MAGIC.len()).is_none_or(|magic| magic != MAGIC) {
             return Err(foreign("the first bytes are not CIVCOMPT"));
         }
-        let mut header_numbers = [0u32; HEADER_NUMBERS];
+        let mut header_numbers = [0u32; 5];
         for number in &mut header_numbers {
             *number = reader.u32().ok_or(WeightsError::Length { expected: HEADER_BYTES, found: bytes.len() })?;
         }
-        let [format, rows, common_rows, ..] = header_numbers;
+        let [format, rows, ..] = header_numbers;
         if format != FORMAT_VERSION {
             return Err(WeightsError::Format { found: format });
         }
         let rows = rows as usize;
-        if header_numbers != header(rows, common_rows) || rows > MAX_ROWS || common_rows as usize > rows {
+        if header_numbers != header(rows) || rows > MAX_ROWS {
             return Err(foreign("the sizes in the header are not those of this network"));
         }
         let expected = file_bytes(rows);
@@ -117,21 +123,21 @@ impl Weights {
         if xxh3_64(content) != checksum {
             return Err(WeightsError::Checksum);
         }
-        let weights = reader.weights(rows, common_rows).ok_or_else(|| foreign("numbers are out of range"))?;
+        let weights = reader.weights(rows).ok_or_else(|| foreign("numbers are out of range"))?;
         Ok((weights, checksum))
     }
 }
 
-const HEADER_NUMBERS: usize = 6;
-const HEADER_BYTES: usize = MAGIC.len() + HEADER_NUMBERS * 4;
+const HEADER_BYTES: usize = MAGIC.len() + 5 * 4;
 
 /// Format, rows, and the shapes that are fixed in this format.
-fn header(rows: usize, common_rows: u32) -> [u32; HEADER_NUMBERS] {
-    [FORMAT_VERSION, rows as u32, common_rows, EMBEDDING as u32, Network::PARAMETERS as u32, OUTPUTS as u32]
+fn header(rows: usize) -> [u32; 5] {
+    [FORMAT_VERSION, rows as u32, EMBEDDING as u32, HIDDEN as u32, OUTPUTS as u32]
 }
 
 fn file_bytes(rows: usize) -> usize {
-    let numbers = EMBEDDING + Network::PARAMETERS + LANGUAGE_GROUPS * HEADS.len();
+    let network = EMBEDDING * HIDDEN + HIDDEN + HIDDEN * OUTPUTS + EMBEDDING * OUTPUTS + OUTPUTS;
+    let numbers = EMBEDDING + network + LANGUAGE_GROUPS * HEADS.len();
     HEADER_BYTES + rows * (4 + EMBEDDING) + numbers * 4 + 8
 }
 
@@ -165,7 +171,7 @@ impl<'a> Reader<'a> {
         self.u32().map(f32::from_bits).filter(|value| value.is_finite())
     }
 
-    fn weights(&mut self, rows: usize, common_rows: u32) -> Option<Weights> {
+    fn weights(&mut self, rows: usize) -> Option<Weights> {
         let hashes = (0..rows).map(|_| self.u32()).collect::<Option<Vec<u32>>>()?;
         let slots = Slots::new(&hashes)?;
         let (values, []) = self.take(rows * EMBEDDING)?.as_chunks::<EMBEDDING>() else { return None };
@@ -182,7 +188,7 @@ impl<'a> Reader<'a> {
         for temperature in temperatures.iter_mut().flatten() {
             *temperature = self.f32().filter(|value| *value > 0.0)?;
         }
-        Some(Weights { hashes, slots, common_rows, rows: Quantised { rows, scales }, network, temperatures })
+        Some(Weights { hashes, slots, rows: Quantised { rows, scales }, network, temperatures })
     }
 }
 
@@ -198,7 +204,6 @@ mod tests {
         Weights {
             hashes: vec![17, 99_000_000],
             slots: Slots::new(&[17, 99_000_000]).unwrap(),
-            common_rows: 1,
             rows: Quantised::new(&rows),
             network,
             temperatures: [[1.5; HEADS.len()]; LANGUAGE_GROUPS],

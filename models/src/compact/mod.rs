@@ -3,13 +3,11 @@
 //! The features of [`crate::features`] select rows of an int8 table (an embedding bag, as in fastText, Joulin et al. 2017);
 //! the sum goes through one hidden layer shared by all heads (Sparse Distillation, Ye et al. 2022, shows how far such a
 //! network goes). Features that training has not seen often enough have no row, so an unknown language adds nothing and
-//! the answer falls back to what the heads expect on average. The rows of a word's n-grams are added up once and remembered,
-//! since a few thousand words make up most of what is written. Probabilities are softmax with a temperature per head and
+//! the answer falls back to what the heads expect on average. Probabilities are softmax with a temperature per head and
 //! group of languages, fitted on development data (Guo et al. 2017).
 
 mod file;
 mod network;
-mod pass;
 mod reading;
 mod table;
 
@@ -18,13 +16,12 @@ use std::sync::LazyLock;
 
 pub(crate) use file::Weights;
 pub use file::{FORMAT_VERSION, WeightsError};
-pub(crate) use network::{Block, EMBEDDING, HEADS, Network, OUTPUTS, TONE_EMBEDDING, add_scaled};
-pub use pass::Scratch;
+pub(crate) use network::{EMBEDDING, HEADS, HIDDEN, Network, OUTPUTS, add_scaled};
 pub use reading::Reading;
 pub(crate) use reading::softmax;
 pub(crate) use table::{MAX_ROWS, Quantised, Slots, bag_weight};
 
-use crate::features::Input;
+use crate::features::{Bags, Extractor, Input};
 
 /// The weights that come with the program.
 static SHIPPED_BYTES: &[u8] = include_bytes!("../../weights/compact.bin");
@@ -32,11 +29,18 @@ static SHIPPED_BYTES: &[u8] = include_bytes!("../../weights/compact.bin");
 /// Groups of languages that share a temperature: English, and every other or unknown one.
 pub(crate) const LANGUAGE_GROUPS: usize = 2;
 
+/// Buffers of one thread that reads texts. Reading allocates nothing once they have grown to the longest text seen.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    extractor: Extractor,
+    bags: Bags,
+    rows: Vec<u32>,
+}
+
 /// A trained model. Immutable and shared between threads; each thread brings its [`Scratch`].
 #[derive(Debug)]
 pub struct CompactModel {
     weights: Weights,
-    checksum: u64,
     version: String,
 }
 
@@ -63,27 +67,8 @@ impl CompactModel {
     /// When the bytes are truncated, altered, of another format or not a weights file at all.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
         let (weights, checksum) = Weights::decode(bytes)?;
-        Ok(Self::with_checksum(weights, checksum))
-    }
-
-    /// A model that training has made.
-    pub(crate) fn new(weights: Weights) -> Self {
-        Self::with_checksum(weights, 0)
-    }
-
-    fn with_checksum(weights: Weights, checksum: u64) -> Self {
         let version = format!("compact-{}-{:08x}", FORMAT_VERSION, checksum >> 32);
-        Self { weights, checksum, version }
-    }
-
-    /// Replaces the temperatures.
-    pub(crate) fn set_temperatures(&mut self, temperatures: [[f32; HEADS.len()]; LANGUAGE_GROUPS]) {
-        self.weights.temperatures = temperatures;
-    }
-
-    /// The bytes of a weights file.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        self.weights.encode()
+        Ok(Self { weights, version })
     }
 
     /// What stands in `model_version` of every row: tier, format and the beginning of the checksum of the weights.
@@ -99,7 +84,9 @@ impl CompactModel {
 
     /// Logits before calibration.
     pub(crate) fn logits(&self, input: &Input<'_>, scratch: &mut Scratch) -> [f32; OUTPUTS] {
-        self.weights.network.forward(&scratch.embed(input, &self.weights, self.checksum))
+        scratch.extractor.extract(input, &mut scratch.bags);
+        let embedding = self.weights.embed(&scratch.bags, &mut scratch.rows);
+        self.weights.network.forward(&embedding)
     }
 }
 

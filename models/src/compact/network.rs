@@ -1,17 +1,11 @@
 //! The dense part: embedding -> hidden (ReLU) -> four heads, with a direct path from the embedding to the heads.
 
-/// Dimensions of an embedding that tone has to itself.
-pub(crate) const TONE_EMBEDDING: usize = 8;
-/// Dimensions of an embedding that the other heads share.
-pub(crate) const CIVIC_EMBEDDING: usize = 32;
 /// Dimensions of an embedding.
-pub(crate) const EMBEDDING: usize = TONE_EMBEDDING + CIVIC_EMBEDDING;
-/// Logits of tone.
-pub(crate) const TONE_OUTPUTS: usize = 3;
-/// Logits of the other heads together.
-pub(crate) const CIVIC_OUTPUTS: usize = 42;
+pub(crate) const EMBEDDING: usize = 32;
+/// Units of the hidden layer.
+pub(crate) const HIDDEN: usize = 64;
 /// Logits of all heads together.
-pub(crate) const OUTPUTS: usize = TONE_OUTPUTS + CIVIC_OUTPUTS;
+pub(crate) const OUTPUTS: usize = 45;
 
 /// Where a head's logits stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,42 +29,33 @@ pub(crate) const HEADS: [Head; 4] = [
     Head { name: "urgency", start: 41, len: 4 },
 ];
 
-/// A part of the network that some heads have to themselves: `E` dimensions of the embedding, `H` hidden units, `O` logits.
-/// Input-major: row `i` of a matrix is what input `i` adds to every output.
+/// Weights of the dense part, input-major: row `i` of a matrix is what input `i` adds to every output.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Block<const E: usize, const H: usize, const O: usize> {
-    /// Embedding to hidden, `E` rows.
-    pub(crate) to_hidden: Vec<[f32; H]>,
-    pub(crate) hidden_bias: [f32; H],
-    /// Hidden to logits, `H` rows.
-    pub(crate) to_output: Vec<[f32; O]>,
-    /// Embedding straight to logits, `E` rows.
-    pub(crate) direct: Vec<[f32; O]>,
-    pub(crate) output_bias: [f32; O],
+pub(crate) struct Network {
+    /// Embedding to hidden, `EMBEDDING` rows.
+    pub(crate) to_hidden: Vec<[f32; HIDDEN]>,
+    pub(crate) hidden_bias: [f32; HIDDEN],
+    /// Hidden to logits, `HIDDEN` rows.
+    pub(crate) to_output: Vec<[f32; OUTPUTS]>,
+    /// Embedding straight to logits, `EMBEDDING` rows.
+    pub(crate) direct: Vec<[f32; OUTPUTS]>,
+    pub(crate) output_bias: [f32; OUTPUTS],
 }
 
-/// Tone by itself: trained together with it, the thirty-three topics pull the rows of common words about.
-pub(crate) type ToneBlock = Block<TONE_EMBEDDING, 24, TONE_OUTPUTS>;
-/// Signal, topic and urgency.
-pub(crate) type CivicBlock = Block<CIVIC_EMBEDDING, 40, CIVIC_OUTPUTS>;
-
-impl<const E: usize, const H: usize, const O: usize> Block<E, H, O> {
-    /// How many numbers a block has.
-    pub(crate) const PARAMETERS: usize = E * H + H + H * O + E * O + O;
-
+impl Network {
     /// All weights zero.
     pub(crate) fn zeroed() -> Self {
         Self {
-            to_hidden: vec![[0.0; H]; E],
-            hidden_bias: [0.0; H],
-            to_output: vec![[0.0; O]; H],
-            direct: vec![[0.0; O]; E],
-            output_bias: [0.0; O],
+            to_hidden: vec![[0.0; HIDDEN]; EMBEDDING],
+            hidden_bias: [0.0; HIDDEN],
+            to_output: vec![[0.0; OUTPUTS]; HIDDEN],
+            direct: vec![[0.0; OUTPUTS]; EMBEDDING],
+            output_bias: [0.0; OUTPUTS],
         }
     }
 
     /// The hidden layer after ReLU.
-    pub(crate) fn hidden(&self, embedding: &[f32; E]) -> [f32; H] {
+    pub(crate) fn hidden(&self, embedding: &[f32; EMBEDDING]) -> [f32; HIDDEN] {
         let mut hidden = self.hidden_bias;
         for (value, row) in embedding.iter().zip(&self.to_hidden) {
             add_scaled(&mut hidden, *value, row);
@@ -80,7 +65,7 @@ impl<const E: usize, const H: usize, const O: usize> Block<E, H, O> {
     }
 
     /// Logits from an embedding and its hidden layer.
-    pub(crate) fn output(&self, embedding: &[f32; E], hidden: &[f32; H]) -> [f32; O] {
+    pub(crate) fn output(&self, embedding: &[f32; EMBEDDING], hidden: &[f32; HIDDEN]) -> [f32; OUTPUTS] {
         let mut logits = self.output_bias;
         for (value, row) in embedding.iter().zip(&self.direct) {
             add_scaled(&mut logits, *value, row);
@@ -95,7 +80,7 @@ impl<const E: usize, const H: usize, const O: usize> Block<E, H, O> {
     }
 
     /// Logits from an embedding.
-    pub(crate) fn forward(&self, embedding: &[f32; E]) -> [f32; O] {
+    pub(crate) fn forward(&self, embedding: &[f32; EMBEDDING]) -> [f32; OUTPUTS] {
         self.output(embedding, &self.hidden(embedding))
     }
 
@@ -116,48 +101,6 @@ impl<const E: usize, const H: usize, const O: usize> Block<E, H, O> {
             .chain(self.direct.iter_mut().flatten())
             .chain(&mut self.output_bias)
     }
-}
-
-/// The dense part of a model.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Network {
-    pub(crate) tone: ToneBlock,
-    pub(crate) civic: CivicBlock,
-}
-
-impl Network {
-    /// How many numbers it has.
-    pub(crate) const PARAMETERS: usize = ToneBlock::PARAMETERS + CivicBlock::PARAMETERS;
-
-    /// All weights zero.
-    pub(crate) fn zeroed() -> Self {
-        Self { tone: Block::zeroed(), civic: Block::zeroed() }
-    }
-
-    /// Logits of all heads from an embedding.
-    pub(crate) fn forward(&self, embedding: &Embedding) -> [f32; OUTPUTS] {
-        let mut logits = [0.0; OUTPUTS];
-        logits[..TONE_OUTPUTS].copy_from_slice(&self.tone.forward(&embedding.tone));
-        logits[TONE_OUTPUTS..].copy_from_slice(&self.civic.forward(&embedding.civic));
-        logits
-    }
-
-    /// Every parameter in file order.
-    pub(crate) fn parameters(&self) -> impl Iterator<Item = &f32> {
-        self.tone.parameters().chain(self.civic.parameters())
-    }
-
-    /// Every parameter in file order.
-    pub(crate) fn parameters_mut(&mut self) -> impl Iterator<Item = &mut f32> {
-        self.tone.parameters_mut().chain(self.civic.parameters_mut())
-    }
-}
-
-/// A message between the table and the network.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Embedding {
-    pub(crate) tone: [f32; TONE_EMBEDDING],
-    pub(crate) civic: [f32; CIVIC_EMBEDDING],
 }
 
 /// `sum += factor * row`, over arrays of a known length, so that it becomes vector instructions.

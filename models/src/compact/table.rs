@@ -9,7 +9,7 @@ const SLOTS: usize = 1 << SLOT_BITS;
 /// Bits of a slot that hold the row's number; the rest holds what the slot's position does not say about the hash.
 const ROW_BITS: u32 = 18;
 /// Rows that keep the weights file under its 8 MB.
-pub(crate) const MAX_ROWS: usize = 175_000;
+pub(crate) const MAX_ROWS: usize = 210_000;
 const EMPTY: u32 = u32::MAX;
 
 /// An open-addressing table from 32-bit hashes to row numbers, 4 bytes a slot.
@@ -88,10 +88,11 @@ impl Quantised {
         Self { rows: rows.iter().map(round).collect(), scales }
     }
 
-    /// Adds `rows` to `sum`.
-    pub(crate) fn add_rows(&self, rows: &[u32], sum: &mut [i32; EMBEDDING]) {
+    /// The sum of `rows` divided by the square root of their number, added to `embedding`.
+    pub(crate) fn add_bag(&self, rows: &[u32], embedding: &mut [f32; EMBEDDING]) {
         /// Rows whose sum cannot leave 16 bits: 256 * 127 < 32768.
         const CHUNK: usize = 256;
+        let mut sum = [0i32; EMBEDDING];
         for chunk in rows.chunks(CHUNK) {
             let mut part = [0i16; EMBEDDING];
             for row in chunk {
@@ -100,6 +101,10 @@ impl Quantised {
                 }
             }
             sum.iter_mut().zip(&part).for_each(|(sum, part)| *sum += i32::from(*part));
+        }
+        let weight = bag_weight(rows.len() as u32);
+        for ((value, sum), scale) in embedding.iter_mut().zip(&sum).zip(&self.scales) {
+            *value += *sum as f32 * scale * weight;
         }
     }
 }
@@ -128,12 +133,13 @@ mod tests {
         }
 
         #[test]
-        fn rows_add_up(rows in proptest::collection::vec(0u32..3, 0..2000)) {
+        fn a_bag_is_the_sum_of_its_rows(rows in proptest::collection::vec(0u32..3, 0..2000)) {
             let quantised = Quantised::new(&[[1.0; EMBEDDING], [-0.5; EMBEDDING], [0.25; EMBEDDING]]);
-            let mut sum = [0; EMBEDDING];
-            quantised.add_rows(&rows, &mut sum);
-            let expected: i32 = rows.iter().map(|row| i32::from(quantised.rows[*row as usize][0])).sum();
-            prop_assert!(sum.iter().all(|value| *value == expected));
+            let mut embedding = [0.0; EMBEDDING];
+            quantised.add_bag(&rows, &mut embedding);
+            let value = |row: &u32| f32::from(quantised.rows[*row as usize][0]) * quantised.scales[0];
+            let expected = rows.iter().map(value).sum::<f32>() * bag_weight(rows.len() as u32);
+            prop_assert!((embedding[EMBEDDING - 1] - expected).abs() <= 1e-3 * expected.abs().max(1.0));
         }
 
         #[test]

@@ -1,9 +1,8 @@
 //! What surrounds a text: the title, the portal's category, the question that was asked.
 
-use super::facts::Memory;
 use super::hash::Hash;
 use super::word::Word;
-use super::{MAX_CONTEXT_BYTES, MAX_WORD_CHARS, Sink, head};
+use super::{Bags, MAX_CONTEXT_BYTES, MAX_WORD_CHARS, head};
 
 /// One message as a model sees it. Only `text` is needed; everything else helps when it is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +48,8 @@ const IMPROVE: [&str; 18] = [
 const LIKE: [&str; 12] = ["good", "best", "like", "well", "enjoy", "satisf", "gut", "gefall", "bien", "gust", "bom", "plais"];
 const EXPLAIN: [&str; 6] = ["why", "reason", "warum", "pourquoi", "perch", "motiv"];
 
-/// Gives the features of the prompt, and says which kind of answer the text is.
-pub(super) fn prompt<S: Sink>(input: &Input<'_>, word: &mut Word, sink: &mut S) -> Option<Answer> {
+/// Appends the features of the prompt, and says which kind of answer the text is.
+pub(super) fn prompt(input: &Input<'_>, word: &mut Word, bags: &mut Bags) -> Option<Answer> {
     let prompt = head(input.prompt?.trim(), MAX_CONTEXT_BYTES);
     if prompt.is_empty() {
         return None;
@@ -69,22 +68,21 @@ pub(super) fn prompt<S: Sink>(input: &Input<'_>, word: &mut Word, sink: &mut S) 
         () if begins(&EXPLAIN) => Answer::Explain,
         () => Answer::Say,
     };
-    sink.word(Hash::salted(b'Q').number(answer as u32).finish());
-    sink.word(Hash::salted(b'q').number(answer as u32).and(word.read(head(input.text.trim(), MAX_WORD_CHARS))).finish());
+    bags.words.push(Hash::salted(b'Q').number(answer as u32).finish());
+    bags.words.push(Hash::salted(b'q').number(answer as u32).and(word.read(head(input.text.trim(), MAX_WORD_CHARS))).finish());
     Some(answer)
 }
 
-/// Gives the features of the category: its words as such, and as words of a category.
-pub(super) fn category<S: Sink>(input: &Input<'_>, memory: &mut Memory, sink: &mut S) {
+/// Appends the features of the category: its words as such, and as words of a category.
+pub(super) fn category(input: &Input<'_>, word: &mut Word, bags: &mut Bags) {
     let Some(category) = input.category else { return };
     let mut before = 0;
     for text in head(category, MAX_CONTEXT_BYTES).split(|c: char| !c.is_alphanumeric()).filter(|text| !text.is_empty()) {
-        let found = memory.find(text, |unigram| sink.is_common(unigram));
-        let unigram = found.facts.unigram;
-        sink.grams(found.slot, found.grams, true);
-        sink.word(unigram);
-        sink.word(Hash::salted(b'C').and(unigram).finish());
-        sink.word(Hash::salted(b'c').and(before).and(unigram).finish());
-        before = unigram;
+        let hash = word.read(text);
+        word.grams(&mut bags.grams);
+        bags.words.push(hash);
+        bags.words.push(Hash::salted(b'C').and(hash).finish());
+        bags.words.push(Hash::salted(b'c').and(before).and(hash).finish());
+        before = hash;
     }
 }

@@ -1,11 +1,14 @@
 //! The one pass over a text: words, numbers, handles, links, masks, emoji and emoticons become features as they end.
 
-use super::Sink;
+use std::iter::Peekable;
+use std::str::Chars;
+
+use super::Bags;
 use super::context::Answer;
-use super::facts::{Case, Memory};
 use super::hash::Hash;
-use super::polarity::{self, Tally};
-use super::scope::{Cover, Role, Scope};
+use super::names;
+use super::scope::Scope;
+use super::word::Word;
 
 /// Numbers of up to this many digits are kept as they are: 911, 311, 24, 7.
 const EXACT_DIGITS: usize = 3;
@@ -26,210 +29,137 @@ enum Token {
 }
 
 impl Token {
-    const fn hash(self, size: usize) -> u32 {
+    fn hash(self, size: usize) -> u32 {
         Hash::salted(b't').number(self as u32).number(size as u32).finish()
     }
 }
 
-const NAME: u32 = Token::Name.hash(0);
-
 /// State of a pass.
 #[derive(Debug, Default)]
 pub(super) struct Scanner {
-    pub(super) memory: Memory,
+    word: Word,
     scope: Scope,
-    tally: Tally,
     /// The token before, for bigrams; 0 at the beginning of a text.
     before: u32,
     tokens: usize,
-    /// Nothing of the sentence has been read.
-    sentence_begins: bool,
-    /// The word before has a capital, as every word of a title may have.
-    after_capital: bool,
 }
 
 impl Scanner {
-    /// Remembers up to `slots` words.
-    pub(super) fn new(slots: usize) -> Self {
-        Self { memory: Memory::new(slots), ..Self::default() }
-    }
-
-    /// Gives the features of `text`, which answers a question of the kind `answer`, to `sink`; returns the number of tokens.
-    pub(super) fn text<S: Sink>(&mut self, text: &str, answer: Option<Answer>, sink: &mut S) -> usize {
+    /// Appends the features of `text`, which answers a question of the kind `answer`; gives the number of tokens.
+    pub(super) fn text(&mut self, text: &str, answer: Option<Answer>, bags: &mut Bags) -> usize {
         self.scope.clear();
-        self.tally = Tally::default();
         (self.before, self.tokens) = (0, 0);
-        (self.sentence_begins, self.after_capital) = (true, false);
-        let mut rest = text;
-        let mut tag = false;
-        while let Some(c) = rest.chars().next() {
-            let start = rest;
-            rest = &rest[c.len_utf8()..];
-            let next = rest.chars().next();
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
             match c {
-                _ if c.is_ascii_alphabetic() => self.word(start, &mut rest, tag, answer, sink),
-                ' ' => {}
-                '@' if next.is_some_and(is_handle) => {
-                    skip(&mut rest, is_handle);
-                    self.token(Token::Handle.hash(0), sink);
+                '@' if chars.peek().is_some_and(|c| is_handle(*c)) => {
+                    skip(&mut chars, is_handle);
+                    self.token(Token::Handle.hash(0), bags);
                 }
-                '#' if next.is_some_and(char::is_alphanumeric) => {
-                    sink.word(Token::Hashtag.hash(0));
-                    tag = true;
-                    continue;
-                }
-                '<' if next.is_some_and(|c| c.is_ascii_lowercase()) => self.mask(&mut rest, sink),
+                '#' if chars.peek().is_some_and(|c| c.is_alphanumeric()) => bags.words.push(Token::Hashtag.hash(0)),
+                '<' if chars.peek().is_some_and(char::is_ascii_lowercase) => self.mask(&mut chars, bags),
                 _ if is_ideograph(c) => {
-                    self.read(&start[..c.len_utf8()], false, answer, sink);
+                    self.word.clear();
+                    self.word.push(c);
+                    self.word_ends(false, answer, bags);
                 }
-                _ if c.is_alphabetic() => self.word(start, &mut rest, tag, answer, sink),
-                _ if c.is_ascii_digit() => self.number(c, &mut rest, sink),
+                _ if c.is_alphabetic() => self.word(c, &mut chars, answer, bags),
+                _ if c.is_ascii_digit() => self.number(c, &mut chars, bags),
                 _ if c.is_whitespace() || c.is_control() || is_joiner(c) => {}
-                _ if c.is_ascii_punctuation()
-                    || matches!(c, '…' | '“' | '”' | '¡' | '¿' | '‘' | '’' | '–' | '—' | '،' | '؟' | '।') =>
+                _ if c.is_ascii_punctuation() || matches!(c, '…' | '“' | '”' | '¡' | '¿' | '‘' | '’' | '–' | '—') =>
                 {
-                    self.punctuation(c, &mut rest, sink);
+                    self.punctuation(c, &mut chars, bags);
                 }
                 // Emoji, symbols and everything that Unicode still invents: each character a word, runs read once.
                 _ => {
-                    let run = skip(&mut rest, |next| next == c || is_joiner(next));
-                    let hash = polarity::emoji(c);
-                    self.polar(polarity::of_token(hash), Cover::default(), sink);
+                    let run = skip(&mut chars, |next| next == c || is_joiner(next));
+                    let hash = Hash::salted(b'e').char(c).finish();
                     if run > 0 {
-                        sink.word(Token::Elongated.hash(1));
+                        bags.words.push(Token::Elongated.hash(1));
                     }
-                    self.token(hash, sink);
+                    self.token(hash, bags);
                 }
             }
-            tag = false;
-        }
-        for feature in self.tally.features() {
-            sink.word(feature);
         }
         self.tokens
     }
 
-    /// A word that begins at `start`; `rest` is what follows its first letter.
-    fn word<S: Sink>(&mut self, start: &str, rest: &mut &str, tag: bool, answer: Option<Answer>, sink: &mut S) {
-        skip(rest, |c| {
-            c.is_ascii_alphanumeric()
-                || matches!(c, '\'' | '’')
-                || !c.is_ascii() && (c.is_alphanumeric() && !is_ideograph(c) || is_mark(c))
-        });
-        let word = &start[..start.len() - rest.len()];
-        if self.read(word, tag, answer, sink) {
-            skip(rest, |c| !c.is_whitespace());
+    fn word(&mut self, first: char, chars: &mut Peekable<Chars<'_>>, answer: Option<Answer>, bags: &mut Bags) {
+        self.word.clear();
+        self.word.push(first);
+        let mut apostrophe = false;
+        while let Some(&c) = chars.peek() {
+            if c.is_alphanumeric() && !is_ideograph(c) || is_mark(c) {
+                self.word.push(c);
+            } else if matches!(c, '\'' | '’') && first.is_alphabetic() {
+                apostrophe = true;
+            } else {
+                break;
+            }
+            chars.next();
+        }
+        if self.word.is_link() {
+            skip(chars, |c| !c.is_whitespace());
+            self.token(Token::Link.hash(0), bags);
+        } else {
+            self.word_ends(apostrophe && self.word.ends_in_nt(), answer, bags);
         }
     }
 
-    /// Takes a word in; true where it begins a link.
-    fn read<S: Sink>(&mut self, text: &str, tag: bool, answer: Option<Answer>, sink: &mut S) -> bool {
-        let found = self.memory.find(text, |unigram| sink.is_common(unigram));
-        let facts = found.facts;
-        if facts.empty {
-            return false;
-        }
-        if facts.link {
-            self.token(Token::Link.hash(0), sink);
-            return true;
-        }
-        let name = facts.is_name(self.sentence_begins || self.after_capital, tag);
-        // What may be a name has its letters read for everything but tone.
-        if !facts.listed_name {
-            sink.grams(found.slot, found.grams, !name);
-        }
-        self.after_capital = facts.case == Case::Capital;
-        if name {
-            self.scope.covers(Role::None);
-            // First and last name, or any number of them, are one name.
-            if self.before != NAME {
-                self.token(NAME, sink);
-            }
-            self.sentence_begins = false;
-            return false;
-        }
-        if facts.case == Case::Shouted {
-            sink.word(Token::Shouted.hash(0));
-        }
-        if facts.elongated {
-            sink.word(Token::Elongated.hash(0));
-        }
-        let cover = self.scope.covers(facts.role);
-        for mark in cover.marks() {
-            sink.word(Hash::salted(mark).and(facts.unigram).finish());
-        }
-        self.polar(facts.strength, cover, sink);
-        if facts.alarm {
-            let kind = Hash::salted(b'!').number(u32::from(cover.negated) * 2 + u32::from(cover.past));
-            sink.word(kind.finish());
-            sink.word(Hash::salted(b'?').and(self.before).finish());
-            if !cover.negated && !cover.past {
-                self.tally.alarm();
-            }
-        }
-        if let Some(answer) = answer {
-            sink.word(Hash::salted(b'A').number(answer as u32).and(facts.unigram).finish());
-        }
-        self.token(facts.unigram, sink);
-        false
-    }
-
-    /// Gives what is common to words of one strength.
-    fn polar<S: Sink>(&mut self, strength: i8, cover: Cover, sink: &mut S) {
-        if strength == 0 {
+    fn word_ends(&mut self, contracted: bool, answer: Option<Answer>, bags: &mut Bags) {
+        if self.word.is_empty() {
             return;
         }
-        self.tally.add(strength, cover.negated);
-        let kind = Hash::salted(b'l').number(strength as u32).number(u32::from(cover.negated));
-        sink.word(kind.finish());
-        sink.word(Hash::salted(b'x').and(self.before).number(strength as u32).finish());
-        if cover.contrasted {
-            sink.word(kind.number(1).finish());
+        let hash = self.word.hash();
+        if self.word.is_capitalised() && names::is_name(hash) {
+            let _ = self.scope.covers(hash, false);
+            self.token(Token::Name.hash(0), bags);
+            return;
         }
-        if cover.past {
-            sink.word(kind.number(2).finish());
+        if self.word.is_shouted() {
+            bags.words.push(Token::Shouted.hash(0));
         }
+        if self.word.elongated {
+            bags.words.push(Token::Elongated.hash(0));
+        }
+        for mark in self.scope.covers(hash, contracted) {
+            bags.words.push(Hash::salted(mark).and(hash).finish());
+        }
+        if let Some(answer) = answer {
+            bags.words.push(Hash::salted(b'A').number(answer as u32).and(hash).finish());
+        }
+        self.word.grams(&mut bags.grams);
+        self.token(hash, bags);
     }
 
-    fn number<S: Sink>(&mut self, first: char, rest: &mut &str, sink: &mut S) {
+    fn number(&mut self, first: char, chars: &mut Peekable<Chars<'_>>, bags: &mut Bags) {
         let mut hash = Hash::salted(b'd').char(first);
         let mut digits = 1;
-        skip(rest, |c| {
-            if !c.is_ascii_digit() {
-                return false;
-            }
+        while let Some(c) = chars.next_if(char::is_ascii_digit) {
             digits += 1;
             if digits <= EXACT_DIGITS {
                 hash = hash.char(c);
             }
-            true
-        });
-        self.token(if digits <= EXACT_DIGITS { hash.finish() } else { Token::LongNumber.hash(digits.min(12)) }, sink);
+        }
+        self.token(if digits <= EXACT_DIGITS { hash.finish() } else { Token::LongNumber.hash(digits.min(12)) }, bags);
     }
 
     /// `<name>`, `<phone>` and the like, left by masking: one token each, so that a person's name changes nothing.
-    fn mask<S: Sink>(&mut self, rest: &mut &str, sink: &mut S) {
-        let inner = *rest;
-        skip(rest, |c| c.is_ascii_lowercase());
-        let kind = &inner[..inner.len() - rest.len()];
-        *rest = rest.strip_prefix('>').unwrap_or(rest);
-        if kind == "name" {
-            self.scope.covers(Role::None);
-            if self.before == NAME {
-                return;
-            }
+    fn mask(&mut self, chars: &mut Peekable<Chars<'_>>, bags: &mut Bags) {
+        let mut hash = Hash::salted(b'm');
+        while let Some(c) = chars.next_if(char::is_ascii_lowercase) {
+            hash = hash.char(c);
         }
-        self.token(if kind == "name" { NAME } else { kind.chars().fold(Hash::salted(b'm'), Hash::char).finish() }, sink);
+        chars.next_if_eq(&'>');
+        let name = hash == "name".chars().fold(Hash::salted(b'm'), Hash::char);
+        self.token(if name { Token::Name.hash(0) } else { hash.finish() }, bags);
     }
 
     /// A run of punctuation: an emoticon, a "!!!", or the end of a clause.
-    fn punctuation<S: Sink>(&mut self, first: char, rest: &mut &str, sink: &mut S) {
+    fn punctuation(&mut self, first: char, chars: &mut Peekable<Chars<'_>>, bags: &mut Bags) {
         let mut hash = Hash::salted(b'p').char(first);
         let (mut kept, mut length, mut last) = (1, 1, first);
-        skip(rest, |c| {
-            if !(c.is_ascii_punctuation() && !matches!(c, '@' | '#' | '<') || c == '…') {
-                return false;
-            }
+        while let Some(c) = chars.next_if(|c| c.is_ascii_punctuation() && !matches!(c, '@' | '#' | '<') || *c == '…') {
             length += 1;
             // "!!!!!!" is "!!": runs say intensity once.
             if kept < MAX_RUN && !(c == last && length > 2) {
@@ -237,64 +167,42 @@ impl Scanner {
                 kept += 1;
             }
             last = c;
-            true
-        });
+        }
         if matches!(first, ':' | ';' | '=') && matches!(last, ':' | ';' | '=' | '-') && length <= 2 {
-            let mut ahead = rest.chars();
+            let mut ahead = chars.clone();
             if let (Some(mouth @ ('D' | 'P' | 'p' | 'o' | 'O' | 's' | 'S' | 'c' | 'd')), end) = (ahead.next(), ahead.next())
                 && !end.is_some_and(char::is_alphanumeric)
             {
-                *rest = &rest[1..];
+                chars.next();
                 hash = hash.char(mouth);
-                (length, last) = (2, mouth);
+                length = 2;
             }
         }
-        if first == '<' && length == 1 && rest.starts_with('3') && !rest[1..].starts_with(|c: char| c.is_ascii_digit()) {
-            *rest = &rest[1..];
-            hash = hash.char('3');
-            (length, last) = (2, '3');
-        }
-        let emotion = match (first, last) {
-            _ if length < 2 => 0,
-            ('<', '3') => 2,
-            (':' | ';' | '=', ')' | ']' | '}' | 'D' | 'P' | 'p' | 'd') => 1,
-            (':' | ';' | '=', '(' | '[' | '{' | '/' | '\\' | 's' | 'S' | 'c') => -1,
-            _ => 0,
-        };
-        self.polar(emotion, Cover::default(), sink);
-        if length > 1 || matches!(first, '!' | '?' | '…' | '؟') {
-            sink.word(hash.finish());
+        let says_something = length > 1 || matches!(first, '!' | '?' | '…');
+        if says_something {
+            bags.words.push(hash.finish());
         }
         if first != '-' && first != '/' && first != '\'' {
             self.scope.clause_ends();
         }
-        self.sentence_begins |= matches!(last, '.' | '!' | '?' | ':' | '…' | '"' | '”');
     }
 
     /// A token that takes part in bigrams.
-    fn token<S: Sink>(&mut self, hash: u32, sink: &mut S) {
+    fn token(&mut self, hash: u32, bags: &mut Bags) {
         self.tokens += 1;
-        self.sentence_begins = false;
-        sink.word(hash);
-        sink.word(Hash::salted(b'2').and(self.before).and(hash).finish());
+        bags.words.push(hash);
+        bags.words.push(Hash::salted(b'2').and(self.before).and(hash).finish());
         self.before = hash;
     }
 }
 
 /// Skips while `wanted`; gives how many.
-fn skip(rest: &mut &str, mut wanted: impl FnMut(char) -> bool) -> usize {
+fn skip(chars: &mut Peekable<Chars<'_>>, wanted: impl Fn(char) -> bool) -> usize {
     let mut skipped = 0;
-    let mut chars = rest.chars();
-    loop {
-        let at = chars.as_str();
-        match chars.next() {
-            Some(c) if wanted(c) => skipped += 1,
-            _ => {
-                *rest = at;
-                return skipped;
-            }
-        }
+    while chars.next_if(|c| wanted(*c)).is_some() {
+        skipped += 1;
     }
+    skipped
 }
 
 fn is_handle(c: char) -> bool {

@@ -18,36 +18,22 @@ const CONTRASTS: &str = "but however although though yet still except unfortunat
     pero sino aunque mais cependant pourtant toutefois ma però tuttavia mas porém contudo maar echter \
     لكن ولكن lekin मगर लेकिन но однако";
 
-/// What a word does to those after it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Nothing.
-    #[default]
-    None,
-    /// "not"
-    Negation,
-    /// "used to"
-    Past,
-    /// "but"
-    Contrast,
+/// Hashes of three closed lists, sorted for binary search.
+struct Lists {
+    negations: Vec<u32>,
+    pasts: Vec<u32>,
+    contrasts: Vec<u32>,
 }
 
-static ROLES: LazyLock<Vec<(u32, Role)>> = LazyLock::new(|| {
+static LISTS: LazyLock<Lists> = LazyLock::new(|| {
     let mut word = Word::default();
-    let lists = [(NEGATIONS, Role::Negation), (CONTRASTS, Role::Contrast), (PASTS, Role::Past)];
-    let mut roles: Vec<(u32, Role)> = (lists.iter())
-        .flat_map(|(words, role)| words.split_whitespace().map(|text| (text, *role)))
-        .map(|(text, role)| (word.read(text), role))
-        .collect();
-    roles.sort_by_key(|(hash, _)| *hash);
-    roles.dedup_by_key(|(hash, _)| *hash);
-    roles
+    let mut sorted = |words: &str| {
+        let mut hashes: Vec<u32> = words.split_whitespace().map(|text| word.read(text)).collect();
+        hashes.sort_unstable();
+        hashes
+    };
+    Lists { negations: sorted(NEGATIONS), pasts: sorted(PASTS), contrasts: sorted(CONTRASTS) }
 });
-
-/// The role of a word by its unigram.
-pub(super) fn role(unigram: u32) -> Role {
-    ROLES.binary_search_by_key(&unigram, |(hash, _)| *hash).map_or(Role::None, |place| ROLES[place].1)
-}
 
 /// What covers the word that is being read.
 #[derive(Debug, Default)]
@@ -68,35 +54,19 @@ impl Scope {
         (self.negated, self.past) = (0, 0);
     }
 
-    /// Takes a word in and says what covered it.
-    pub(super) fn covers(&mut self, role: Role) -> Cover {
-        let cover = Cover { negated: self.negated > 0, past: self.past > 0, contrasted: self.contrasted };
+    /// Takes a word in and says what covered it, as marks for its unigram. `contracted` is a word like "don't".
+    pub(super) fn covers(&mut self, hash: u32, contracted: bool) -> impl Iterator<Item = u8> + use<> {
+        let marks = [(self.negated > 0, b'N'), (self.past > 0, b'P'), (self.contrasted, b'B')];
         self.negated = self.negated.saturating_sub(1);
         self.past = self.past.saturating_sub(1);
-        match role {
-            Role::None => {}
-            Role::Negation => self.negated = REACH_WORDS,
-            Role::Past => self.past = REACH_WORDS,
-            Role::Contrast => *self = Self { contrasted: true, ..Self::default() },
+        let lists = &*LISTS;
+        if contracted || lists.negations.binary_search(&hash).is_ok() {
+            self.negated = REACH_WORDS;
+        } else if lists.contrasts.binary_search(&hash).is_ok() {
+            *self = Self { contrasted: true, ..Self::default() };
+        } else if lists.pasts.binary_search(&hash).is_ok() {
+            self.past = REACH_WORDS;
         }
-        cover
-    }
-}
-
-/// What covers one word.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Cover {
-    pub(super) negated: bool,
-    pub(super) past: bool,
-    pub(super) contrasted: bool,
-}
-
-impl Cover {
-    /// A mark for each, to be written into the word's unigram.
-    pub(super) fn marks(self) -> impl Iterator<Item = u8> {
-        [(self.negated, b'N'), (self.past, b'P'), (self.contrasted, b'B')]
-            .into_iter()
-            .filter(|(covered, _)| *covered)
-            .map(|(_, mark)| mark)
+        marks.into_iter().filter(|(covered, _)| *covered).map(|(_, mark)| mark)
     }
 }

@@ -1,7 +1,6 @@
 //! A word while it is being read: folded letter by letter, its unigram and character n-grams hashed at the end.
 
 use super::MAX_WORD_CHARS;
-use super::facts::Case;
 use super::hash::Hash;
 
 /// Lengths of character n-grams, boundary marks included.
@@ -23,14 +22,14 @@ pub(super) struct Word {
 
 impl Word {
     /// Forgets the word before.
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.letters.clear();
         (self.run, self.seen, self.upper) = (0, 0, 0);
         (self.first_upper, self.elongated) = (false, false);
     }
 
     /// Appends a letter as it stands in the text.
-    fn push(&mut self, c: char) {
+    pub(super) fn push(&mut self, c: char) {
         self.seen += 1;
         if self.letters.len() >= MAX_WORD_CHARS {
             return;
@@ -51,10 +50,10 @@ impl Word {
         self.letters.push(c);
     }
 
-    /// Reads a whole word, apostrophes left out, and gives its unigram.
+    /// Reads a whole word and gives its unigram, for tables of known words.
     pub(super) fn read(&mut self, text: &str) -> u32 {
         self.clear();
-        text.chars().filter(|c| !matches!(c, '\'' | '’')).for_each(|c| self.push(c));
+        text.chars().for_each(|c| self.push(c));
         self.hash()
     }
 
@@ -63,14 +62,14 @@ impl Word {
         self.letters.is_empty()
     }
 
-    /// How the word is written.
-    pub(super) fn case(&self) -> Case {
-        match self.upper {
-            0 => Case::Lower,
-            upper if upper >= 2 && upper == self.seen.min(MAX_WORD_CHARS) => Case::Shouted,
-            _ if self.first_upper && self.seen >= 2 => Case::Capital,
-            _ => Case::Lower,
-        }
+    /// Two letters or more, of which the first alone is a capital.
+    pub(super) fn is_capitalised(&self) -> bool {
+        self.upper == 1 && self.first_upper && self.seen >= 2
+    }
+
+    /// Two letters or more, all of them capitals.
+    pub(super) fn is_shouted(&self) -> bool {
+        self.upper >= 2 && self.upper == self.seen.min(MAX_WORD_CHARS)
     }
 
     /// Whether the folded word ends in "nt", as "don't" and "wouldn't" do once the apostrophe is gone.
@@ -86,14 +85,6 @@ impl Word {
     /// The unigram.
     pub(super) fn hash(&self) -> u32 {
         self.letters.iter().fold(Hash::salted(b'w'), |hash, c| hash.char(*c)).finish()
-    }
-
-    /// The unigrams of the word's beginnings: of its first letter, its first two, and so on.
-    pub(super) fn beginnings(&self) -> impl Iterator<Item = u32> {
-        self.letters.iter().scan(Hash::salted(b'w'), |hash, c| {
-            *hash = hash.char(*c);
-            Some(hash.finish())
-        })
     }
 
     /// Appends the character n-grams of the word with its boundaries; a word of one or two letters is its own unigram.

@@ -1,7 +1,8 @@
 //! Temperatures: one number per head and group of languages that makes probabilities mean what they say.
 
 use super::Example;
-use crate::compact::{CompactModel, HEADS, LANGUAGE_GROUPS, OUTPUTS, Scratch, language_group, softmax};
+use crate::compact::{HEADS, LANGUAGE_GROUPS, OUTPUTS, Weights, language_group, softmax};
+use crate::features::{Bags, Extractor};
 
 /// Examples of a group below which the temperature of all languages is used.
 const MIN_EXAMPLES: usize = 100;
@@ -10,9 +11,15 @@ const MIN_EXAMPLES: usize = 100;
 const MIN_WEIGHT: f32 = 0.5;
 
 /// The temperatures under which the labels of `dev` are most likely (Guo et al. 2017), by golden-section search.
-pub(super) fn temperatures(model: &CompactModel, dev: &[&Example]) -> [[f32; HEADS.len()]; LANGUAGE_GROUPS] {
-    let mut scratch = Scratch::default();
-    let logits: Vec<[f32; OUTPUTS]> = dev.iter().map(|example| model.logits(&example.input(), &mut scratch)).collect();
+pub(super) fn temperatures(weights: &Weights, dev: &[&Example]) -> [[f32; HEADS.len()]; LANGUAGE_GROUPS] {
+    let (mut extractor, mut bags, mut rows) = (Extractor::default(), Bags::default(), Vec::new());
+    let logits: Vec<[f32; OUTPUTS]> = dev
+        .iter()
+        .map(|example| {
+            extractor.extract(&example.input(), &mut bags);
+            weights.network.forward(&weights.embed(&bags, &mut rows))
+        })
+        .collect();
     std::array::from_fn(|group| {
         std::array::from_fn(|head| {
             let chosen = |any_group: bool| -> Vec<(&[f32; OUTPUTS], u8, f32)> {

@@ -2,13 +2,12 @@
 //!
 //! One row trains only the heads that it has labels for. The rows come from `shared/data` (see [`sources`]) and from the
 //! project's own texts in `models/seeds` (see [`seeds`]); a tenth of each source is kept aside to choose and to calibrate.
-//! Same data, same options, same machine kind: the same bytes, because each block is trained by one thread in one order
-//! (two blocks, so two threads) and every random number comes from one seed.
+//! Same data, same options, same machine kind: the same bytes, because one thread does the arithmetic in one order and
+//! every random number comes from one seed.
 
 mod calibrate;
 mod example;
 mod fit;
-mod hyper;
 mod random;
 pub mod seeds;
 pub mod sources;
@@ -17,11 +16,9 @@ mod vocabulary;
 use std::path::PathBuf;
 
 pub use example::{Example, Labels};
-pub use hyper::{BlockHyper, Hyper};
+pub use fit::Hyper;
 
-use crate::compact::{CompactModel, EMBEDDING, HEADS, LANGUAGE_GROUPS, Network, Quantised, Slots, TONE_EMBEDDING, Weights};
-use fit::{Fitted, Task};
-use vocabulary::Indexed;
+use crate::compact::{HEADS, LANGUAGE_GROUPS, Quantised, Slots, Weights};
 
 /// What to train from.
 #[derive(Clone, Debug)]
@@ -85,57 +82,19 @@ pub fn train(options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Vec<u8
             return Err(TrainError::Empty { head: head.name, path: options.data.display().to_string() });
         }
     }
-    let vocabulary = vocabulary::select(&train, options.hyper.min_count);
-    progress(&format!(
-        "{} texts to train, {} to calibrate, {} features, {} common words",
-        train.len(),
-        dev.len(),
-        vocabulary.hashes.len(),
-        vocabulary.common_rows
-    ));
-    let slots = Slots::new(&vocabulary.hashes).expect("`select` keeps no more features than there are rows");
-    let train = vocabulary.indexed(&train, &slots);
-    let (rows, network) = fit_blocks(&train, vocabulary.hashes.len(), &options.hyper, progress);
-    let weights = Weights {
-        hashes: vocabulary.hashes,
+    let hashes = vocabulary::select(&train, options.hyper.min_count);
+    progress(&format!("{} texts to train, {} to calibrate, {} features", train.len(), dev.len(), hashes.len()));
+    let slots = Slots::new(&hashes).expect("`select` keeps no more features than there are rows");
+    let train = vocabulary::indexed(&train, &slots);
+    let fitted = fit::fit(&train, hashes.len(), &options.hyper, progress);
+    let mut weights = Weights {
+        hashes,
         slots,
-        common_rows: vocabulary.common_rows,
-        rows: Quantised::new(&rows),
-        network,
+        rows: Quantised::new(&fitted.rows),
+        network: fitted.network,
         temperatures: [[1.0; HEADS.len()]; LANGUAGE_GROUPS],
     };
-    let mut model = CompactModel::new(weights);
-    let temperatures = calibrate::temperatures(&model, &dev);
-    progress(&format!("temperatures {temperatures:.2?}"));
-    model.set_temperatures(temperatures);
-    Ok(model.encode())
-}
-
-/// Trains both blocks, each on a thread of its own, and puts their rows side by side.
-fn fit_blocks(
-    examples: &[Indexed],
-    row_count: usize,
-    hyper: &Hyper,
-    progress: &mut dyn FnMut(&str),
-) -> (Vec<[f32; EMBEDDING]>, Network) {
-    let tone = Task { heads: 0..1, head_weight: hyper.head_weight, blind_to_names: true, seed: hyper.seed };
-    let civic = Task { heads: 1..HEADS.len(), blind_to_names: false, seed: hyper.seed + 1, ..tone };
-    let (sender, lines) = std::sync::mpsc::channel::<String>();
-    let (tone, civic) = std::thread::scope(|scope| {
-        let tell = |sender: std::sync::mpsc::Sender<String>| {
-            // The receiver is there until both threads have ended.
-            move |line: &str| drop(sender.send(line.to_owned()))
-        };
-        let (mut of_tone, mut of_civic) = (tell(sender.clone()), tell(sender));
-        let tone = scope.spawn(move || fit::fit(examples, row_count, &tone, &hyper.tone, &mut of_tone));
-        let civic = scope.spawn(move || fit::fit(examples, row_count, &civic, &hyper.civic, &mut of_civic));
-        lines.iter().for_each(|line| progress(&line));
-        let ended = "a training thread does not panic";
-        (tone.join().expect(ended), civic.join().expect(ended))
-    });
-    let (Fitted { rows: of_tone, block: tone }, Fitted { rows: of_civic, block: civic }) = (tone, civic);
-    let beside = |(tone, civic): (&[f32; TONE_EMBEDDING], &[f32; EMBEDDING - TONE_EMBEDDING])| {
-        std::array::from_fn(|d| if d < TONE_EMBEDDING { tone[d] } else { civic[d - TONE_EMBEDDING] })
-    };
-    (of_tone.iter().zip(&of_civic).map(beside).collect(), Network { tone, civic })
+    weights.temperatures = calibrate::temperatures(&weights, &dev);
+    progress(&format!("temperatures {:.2?}", weights.temperatures));
+    Ok(weights.encode())
 }
