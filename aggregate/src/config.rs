@@ -7,8 +7,11 @@ use feedback::time::{DAY_US, HOUR_US, MINUTE_US};
 use crate::cells::Width;
 use crate::error::AggregateError;
 use crate::tables::priorities::PriorityWeights;
-use crate::tables::service_levels::DEFAULT_MIN_CASES;
+use crate::tables::service_levels::{DEFAULT_AGAIN_WITHIN_DAYS, DEFAULT_MIN_CASES};
 use crate::tables::trends::TrendConfig;
+use crate::tables::under_reporting::UnderReportingConfig;
+
+pub use crate::reference::{District, Reference};
 
 /// A rolling window: its name in the tables and its length.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +63,10 @@ pub struct Config {
     pub priority_weights: PriorityWeights,
     /// Fewest cases of which service levels show a median or a share.
     pub min_cases: u64,
+    /// A case is reported again when the same topic comes up at the same place within so many days of its closing.
+    pub again_within_days: u32,
+    /// How reporting rates are estimated, and what is assumed of what nobody reports.
+    pub under_reporting: UnderReportingConfig,
     /// Rows at which a segment is sealed: large enough to compress dictionaries, small enough to rewrite in milliseconds.
     pub segment_rows: usize,
     /// Shortest time between two published snapshots.
@@ -88,6 +95,8 @@ impl Default for Config {
             trends: TrendConfig::default(),
             priority_weights: PriorityWeights::default(),
             min_cases: DEFAULT_MIN_CASES,
+            again_within_days: DEFAULT_AGAIN_WITHIN_DAYS,
+            under_reporting: UnderReportingConfig::default(),
             segment_rows: 64 << 10,
             publish_interval_us: 50_000,
             checkpoint_dir: None,
@@ -121,6 +130,10 @@ impl Config {
         if !(1..=1 << 20).contains(&self.segment_rows) {
             return refuse(format!("segment_rows is {}: between 1 and 1048576", self.segment_rows));
         }
+        self.under_reporting.check().map_err(|problem| AggregateError::Config { problem })?;
+        if !(1..=366).contains(&self.again_within_days) {
+            return refuse(format!("again_within_days is {}: between 1 and 366", self.again_within_days));
+        }
         for window in &self.windows {
             let (width_us, kept_us) = (window.width().micros(), self.kept_us(window.width()));
             if window.length_us <= 0 || window.length_us % width_us != 0 {
@@ -144,37 +157,6 @@ impl Config {
             Width::Hour => self.hour_cells_us,
             Width::Day => self.day_cells_us,
         }
-    }
-}
-
-/// A district as the city describes it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct District {
-    /// The name that reports carry.
-    pub name: String,
-    /// Residents.
-    pub population: Option<f64>,
-    /// Deprivation, higher is more deprived; the city's own scale.
-    pub deprivation: Option<f64>,
-}
-
-/// Reference data that the city supplies.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reference {
-    /// The districts.
-    pub districts: Vec<District>,
-}
-
-impl Reference {
-    /// Residents of a district, where known and positive.
-    pub fn population(&self, district: &str) -> Option<f64> {
-        self.districts.iter().find(|d| d.name == district).and_then(|d| d.population).filter(|p| p.is_finite() && *p > 0.0)
-    }
-
-    /// Residents of all districts together, where any is known.
-    pub fn city_population(&self) -> Option<f64> {
-        let total: f64 = self.districts.iter().filter_map(|d| d.population).filter(|p| p.is_finite() && *p > 0.0).sum();
-        (total > 0.0).then_some(total)
     }
 }
 

@@ -1,10 +1,10 @@
-//! Hands the state to the statistics: trends, priorities and service levels as their pure functions want to be asked.
+//! Hands the state to the statistics: trends and priorities as their pure functions want to be asked.
 
 use std::collections::HashMap;
 
 use arrow::array::RecordBatch;
 use feedback::time::MINUTE_US;
-use feedback::{Status, Timestamp, Topic};
+use feedback::{Timestamp, Topic};
 
 use crate::dictionary::CITY;
 use crate::error::AggregateError;
@@ -14,15 +14,14 @@ use crate::series::Series;
 use crate::snapshot::Snapshot;
 use crate::statistics::CountSeries;
 use crate::tables::priorities::{self, PriorityInput, PriorityWeights};
-use crate::tables::service_levels::{self, Case};
 use crate::tables::trends::{self, TrendCell, TrendWindow};
 use crate::windows::{Group, Window};
 
-fn district_of(snapshot: &Snapshot, code: u32) -> Option<&str> {
+pub(crate) fn district_of(snapshot: &Snapshot, code: u32) -> Option<&str> {
     if code == CITY { Some("*") } else { snapshot.state().words.district.word(code).map(|word| &**word) }
 }
 
-fn topic_of(code: u8) -> Option<&'static str> {
+pub(crate) fn topic_of(code: u8) -> Option<&'static str> {
     Topic::from_code(code).map(Topic::as_str)
 }
 
@@ -120,24 +119,4 @@ fn promises(snapshot: &Snapshot, window: &Window) -> HashMap<Group, (u64, u64)> 
         }
     }
     promises
-}
-
-pub(crate) fn service_levels(snapshot: &Snapshot) -> Result<RecordBatch, AggregateError> {
-    let state = snapshot.state();
-    let as_of = Timestamp::from_micros(state.watermark.unwrap_or(i64::MIN));
-    let moment = |micros: Option<i64>| micros.map(Timestamp::from_micros);
-    let cases = state.segments().flat_map(|segment| {
-        let rows = &segment.rows;
-        segment.lives.iter().enumerate().filter(|(_, (live, _))| *live).map(move |(row, (_, life))| Case {
-            agency: state.words.agency.word(rows.word(Column::Agency, row)).map(|word| &**word),
-            topic: topic_of(rows.code(Column::Topic, row)),
-            district: state.words.district.word(rows.word(Column::District, row)).map(|word| &**word),
-            created_at: Timestamp::from_micros(rows.time(Column::CreatedAt, row).unwrap_or(i64::MAX)),
-            first_answer_at: moment(life.first_answer_at()),
-            closed_at: moment(life.closed_at()),
-            due_at: moment(rows.time(Column::DueAt, row)),
-            reopened: state.events.chain(life.events).any(|event| event.status == Status::Reopened.code()),
-        })
-    });
-    Ok(service_levels::rows(cases, as_of, snapshot.config().min_cases)?)
 }

@@ -1,6 +1,6 @@
 //! What a query sees from start to end: one immutable state, and tables computed from it when first asked for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -10,13 +10,19 @@ use feedback::Timestamp;
 use crate::config::{Config, Reference};
 use crate::derived;
 use crate::error::AggregateError;
+<<<<<<< HEAD
 use crate::incidents::{Incidents, IncidentsOf, Keeper};
+=======
+use crate::reporting;
+>>>>>>> equity
 use crate::segment::Segment;
+use crate::service;
 use crate::state::State;
 use crate::tables::priorities::PriorityWeights;
+use crate::tables::under_reporting::{Adjustment, Exposure};
 use crate::tables::{self, TableName};
 use crate::view::{SegmentView, WordArrays};
-use crate::windows::Window;
+use crate::windows::{Group, Window};
 
 /// Tables computed for other ends of the windows that are remembered, the newest.
 const MAX_AS_OF: usize = 16;
@@ -33,6 +39,8 @@ pub struct Snapshot {
     config: Arc<Config>,
     reference: Arc<Reference>,
     computed: [Computed; tables::ALL.len()],
+    /// Asked for by several tables, hence kept beside them.
+    exposures: OnceLock<Vec<(Group, Exposure)>>,
     as_of: Mutex<Vec<(TableName, Timestamp, Arc<RecordBatch>)>>,
 }
 
@@ -59,7 +67,12 @@ impl Snapshot {
         let view = |segment: &Arc<Segment>| Arc::new(SegmentView::new(segment.clone(), words.clone(), incidents.clone()));
         let views = state.segments().map(view).collect();
         let computed = std::array::from_fn(|_| OnceLock::new());
+<<<<<<< HEAD
         Self { sequence, state, incidents, views, idle, config, reference, computed, as_of: Mutex::default() }
+=======
+        let (exposures, as_of) = (OnceLock::new(), Mutex::default());
+        Self { sequence, state, views, idle, config, reference, computed, exposures, as_of }
+>>>>>>> equity
     }
 
     /// Grows by one with every snapshot of a process.
@@ -110,7 +123,11 @@ impl Snapshot {
         computed.clone().map_err(|problem| AggregateError::Table { table: table.as_str(), problem })
     }
 
+<<<<<<< HEAD
     /// `windows`, `trends`, `emerging_terms` or `priorities` with the windows ending at `moment`, from what is known now: from the cells, where
+=======
+    /// `windows`, `trends`, `priorities` or `representation` with the windows ending at `moment`, from what is known now: from the cells, where
+>>>>>>> equity
     /// those no longer reach back from the rows, else from coarser cells. A window before all of them is left out. An error for other tables.
     pub fn table_as_of(&self, table: TableName, moment: Timestamp) -> Result<Arc<RecordBatch>, AggregateError> {
         let remembered = || self.as_of.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -123,6 +140,7 @@ impl Snapshot {
             TableName::Trends => derived::trends(self, &windows)?,
             TableName::EmergingTerms => tables::emerging_terms::table(&self.state, &windows)?,
             TableName::Priorities => derived::priorities(self, &windows, &self.config.priority_weights)?,
+            TableName::Representation => reporting::representation(self, &windows)?,
             other => {
                 let problem = "it does not depend on where windows end; leave out as_of".into();
                 return Err(AggregateError::Table { table: other.as_str(), problem });
@@ -179,7 +197,11 @@ impl Snapshot {
             TableName::Windows => tables::windows::table(self.ended(), &state.words.district, &self.reference),
             TableName::Trends => derived::trends(self, self.ended()),
             TableName::Priorities => derived::priorities(self, self.ended(), &self.config.priority_weights),
-            TableName::ServiceLevels => derived::service_levels(self),
+            TableName::ServiceLevels => service::service_levels(self),
+            TableName::ServiceLevelsByBand => service::service_levels_by_band(self),
+            TableName::UnderReporting => reporting::under_reporting(self),
+            TableName::UnderReportingModel => reporting::under_reporting_model(self),
+            TableName::Representation => reporting::representation(self, self.ended()),
             TableName::Sources => tables::sources::table(state),
             TableName::DeadLetters => tables::dead_letters::table(&state.dead),
             TableName::Pipeline => tables::pipeline::table(state, &self.idle),
@@ -188,6 +210,18 @@ impl Snapshot {
             TableName::Incidents => tables::incidents::table(state, &self.incidents()),
             TableName::EmergingTerms => tables::emerging_terms::table(state, self.ended()),
         }
+    }
+
+    /// By district and topic (`None` is unknown): how many incidents, reported or not, stand behind one that was reported, under the
+    /// assumption of `under_reporting`. A topic that nobody reported twice is not there.
+    pub fn adjustments(&self) -> HashMap<(Option<&str>, Option<&str>), Adjustment> {
+        let all = reporting::estimates(self).into_iter();
+        all.filter_map(|estimate| Some(((estimate.district, estimate.topic), estimate.adjustment?))).collect()
+    }
+
+    /// The incidents of each district and topic, added up, by the first who asks.
+    pub(crate) fn exposures(&self) -> &[(Group, Exposure)] {
+        self.exposures.get_or_init(|| reporting::exposures(self))
     }
 
     /// The windows, once there is a watermark for them to end at.

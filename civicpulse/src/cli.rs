@@ -24,6 +24,8 @@ pub enum Command {
     Import(Import),
     /// Ask a running server or a data directory.
     Sql(Sql),
+    /// Print what everybody may see of a month: counts without small cells, released once.
+    Publish(Publish),
     /// Read texts: one JSON object a line with language, tone, signal, topic and urgency.
     Classify(Classify),
     /// Mask personal data: one text a line in, one JSON object a line out.
@@ -49,6 +51,13 @@ pub struct ConfigArgs {
     /// Directory for the embedded log, checkpoints and cursors; wins over the configuration.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Reference data of the districts, over that of the configuration: GeoJSON with polygons, or CSV with district, population
+    /// and what else is known; give it several times for several.
+    #[arg(long, value_name = "FILE")]
+    pub districts: Vec<PathBuf>,
+    /// The property of the GeoJSON's features that holds a district's name.
+    #[arg(long, value_name = "PROPERTY")]
+    pub district_name: Option<String>,
 }
 
 /// `civicpulse demo`.
@@ -127,6 +136,20 @@ pub struct Sql {
     pub output: Option<PathBuf>,
     /// The query.
     pub query: String,
+}
+
+/// `civicpulse publish`.
+#[derive(Debug, Args)]
+pub struct Publish {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The month, in UTC, for example 2011-08.
+    #[arg(long, value_name = "MONTH")]
+    pub month: String,
+    /// Write to this file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `civicpulse classify`.

@@ -9,6 +9,7 @@ use feedback::time::{DAY_US, HOUR_US};
 use feedback::{Clock, Timestamp};
 use ingest::synthetic::SyntheticConfig;
 use ingest::synthetic::Truth;
+use ingest::synthetic::grammar::LANGUAGES;
 use serde::{Deserialize, Serialize};
 
 use crate::node::City;
@@ -57,6 +58,24 @@ impl Begun {
     }
 }
 
+/// The languages of residents, as of messages.
+fn languages(shares: &[f64]) -> std::collections::BTreeMap<String, f64> {
+    LANGUAGES.iter().zip(shares).map(|(language, share)| ((*language).to_owned(), *share)).collect()
+}
+
+/// Area of a small quadrilateral, corners (lat, lon) in order.
+fn area_km2(corners: &[(f64, f64); 4]) -> f64 {
+    const DEGREE_KM: f64 = 111.195;
+    let wide = corners[0].0.to_radians().cos();
+    let twice: f64 = (0..4)
+        .map(|i| {
+            let ((y0, x0), (y1, x1)) = (corners[i], corners[(i + 1) % 4]);
+            x0 * y1 - x1 * y0
+        })
+        .sum();
+    0.5 * twice.abs() * wide * DEGREE_KM * DEGREE_KM
+}
+
 /// What a synthetic city looks like to the rest of the program.
 ///
 /// # Errors
@@ -67,6 +86,9 @@ pub fn city(truth: &Truth) -> Result<City> {
         name: district.name.clone(),
         population: Some(f64::from(district.population)),
         deprivation: Some(district.deprivation),
+        area_km2: Some(area_km2(&district.corners)),
+        languages: languages(&district.language_shares),
+        ..District::default()
     });
     Ok(City { districts: districts.into(), reference: Reference { districts: reference.collect() } })
 }

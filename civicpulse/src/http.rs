@@ -54,13 +54,15 @@ struct Shared {
     readiness: Readiness,
 }
 
-/// Serves `webhook` (where this process has one) and the operator's endpoints until `stop`. Returns the bound address.
+/// Serves `webhook` (where this process has one), what is public, and the operator's endpoints until `stop`. Returns the bound
+/// address.
 ///
 /// # Errors
 /// The address cannot be listened on, or lies beyond loopback while anybody could write.
 pub async fn serve(
     listen: SocketAddr,
     webhook: Option<(Router, bool)>,
+    public: Option<Router>,
     registry: Registry,
     readiness: Readiness,
     stop: CancellationToken,
@@ -78,6 +80,9 @@ pub async fn serve(
                  CIVICPULSE_API_TOKEN), or listen on 127.0.0.1"
             );
         }
+        app = app.merge(router);
+    }
+    if let Some(router) = public {
         app = app.merge(router);
     }
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen} (http.listen)"))?;

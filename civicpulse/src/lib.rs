@@ -10,4 +10,5 @@ pub mod lock;
 pub mod node;
 pub mod pseudonym;
 pub mod reference;
+pub mod release;
 pub mod telemetry;

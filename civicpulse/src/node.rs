@@ -30,6 +30,7 @@ use tracing::{error, info};
 use crate::config::{Config, SourceConfig, StreamKind};
 use crate::http::{self, Readiness};
 use crate::lock::DataDirLock;
+use crate::release::{self, Releases};
 use crate::{lag, pseudonym};
 
 /// Which parts this process runs.
@@ -255,7 +256,8 @@ impl Node {
             None
         };
         let stop = self.serve.http_stop.clone();
-        let served = http::serve(config.http.listen, webhook, self.registry.clone(), readiness.clone(), stop);
+        let public = self.serve.snapshots.clone().map(|snapshots| release::router(Releases::of(config), snapshots));
+        let served = http::serve(config.http.listen, webhook, public, self.registry.clone(), readiness.clone(), stop);
         let (address, task) = self.runtime.block_on(served)?;
         info!(%address, "HTTP is served");
         self.serve.http = Some((address, task));

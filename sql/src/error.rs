@@ -260,7 +260,8 @@ fn from_plan(message: &str, known: &Known<'_>) -> SqlError {
         return SqlError::UnknownTable { name: name.trim_start_matches("civicpulse.public.").to_owned(), hint };
     }
     if let Some(name) = between(message, "table function '", "' not found") {
-        let hint = ": windows, trends and priorities take as_of =>; generate_series and range make rows".to_owned();
+        let hint =
+            ": windows, trends, priorities and representation take as_of =>; generate_series and range make rows".to_owned();
         return SqlError::UnknownFunction { name: name.to_owned(), hint };
     }
     if let Some(name) = between(message, "Invalid function '", "'") {

@@ -4,13 +4,20 @@
 pub mod benjamini_hochberg;
 pub mod farrington;
 pub mod gamma_poisson;
+mod irls;
 pub mod kaplan_meier;
+<<<<<<< HEAD
 pub mod log_odds;
+=======
+pub mod log_rank;
+>>>>>>> equity
 pub mod negative_binomial;
 pub mod percentile;
 pub mod poisson;
+pub mod poisson_regression;
 mod quasi_poisson;
 pub mod ranks;
+pub mod representativity;
 pub mod same_phase;
 pub mod series;
 pub mod special;

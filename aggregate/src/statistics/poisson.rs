@@ -19,6 +19,8 @@ pub struct Rate {
     pub interval: Interval,
     /// 1 / rate, in units of exposure; `None` without an event.
     pub mean_delay: Option<f64>,
+    /// The exact interval of 1 / rate; without an event it has no upper end.
+    pub delay_interval: Interval,
 }
 
 /// The reporting rate of Liu, Bhandaram & Garg (2023): `events` reports after the first ones, over the summed time in which
@@ -34,6 +36,7 @@ pub fn rate(events: u64, exposure: f64) -> Option<Rate> {
         rate: events as f64 / exposure,
         interval: Interval { low: counts.low / exposure, high: counts.high / exposure },
         mean_delay: (events > 0).then(|| exposure / events as f64),
+        delay_interval: Interval { low: exposure / counts.high, high: exposure / counts.low },
     })
 }
 
@@ -101,6 +104,9 @@ mod tests {
         for exposure in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert_eq!(rate(3, exposure), None);
         }
+        let never = rate(0, 10.0).unwrap();
+        assert_eq!((never.mean_delay, never.delay_interval.high), (None, f64::INFINITY));
+        assert!((never.delay_interval.low - 10.0 / 40f64.ln()).abs() < 1e-12);
     }
 
     /// The binomial sum itself, for the p-value.

@@ -1,8 +1,10 @@
 //! The quasi-Poisson regression of counts on a season (a factor) and, where wanted, a linear trend, with a log link.
 //!
-//! Iteratively re-weighted least squares with R's `glm` starting values, stopping rule and bounds. Seasons are orthogonal to
-//! one another, so the weighted least squares within a step have a closed form (means by season, then one slope through the
-//! centred rest): one pass over the data a step, no matrix.
+//! Iteratively re-weighted least squares ([`irls`](super::irls)). Seasons are orthogonal to one another, so the weighted least
+//! squares within a step have a closed form (means by season, then one slope through the centred rest): one pass over the data a
+//! step, no matrix.
+
+use super::irls;
 
 /// Rows of the regression.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,7 +22,7 @@ pub struct Rows {
 /// A fitted regression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fit {
-    /// Whether the deviance settled within [`MAX_STEPS`].
+    /// Whether the deviance settled within [`irls::MAX_STEPS`].
     pub converged: bool,
     /// Slope of the trend on the link scale; `None` without a trend.
     pub slope: Option<f64>,
@@ -38,55 +40,33 @@ pub struct Fit {
     time_spread: f64,
 }
 
-/// R's `glm.control(maxit)`.
-pub const MAX_STEPS: usize = 25;
-/// R's `glm.control(epsilon)`.
-const ACCURACY: f64 = 1e-8;
-
 /// Fits the regression. `weights` are prior weights of the rows; `None` is 1 each.
 pub fn fit(rows: &Rows, trend: bool, weights: Option<&[f64]>) -> Fit {
-    let n = rows.count.len();
-    let prior = |i: usize| weights.map_or(1.0, |w| w[i]);
-    let mut link: Vec<f64> = rows.count.iter().map(|y| (y + 0.1).ln()).collect();
-    let mut mean: Vec<f64> = link.iter().map(|e| inverse_link(*e)).collect();
     let mut fit = Fit {
         converged: false,
         slope: None,
         residual_degrees: 0.0,
         mean: Vec::new(),
         leverage: Vec::new(),
-        weight: vec![0.0; n],
+        weight: Vec::new(),
         level: Vec::new(),
         season_weight: Vec::new(),
         season_time: Vec::new(),
         time_spread: 0.0,
     };
-    let mut response = vec![0.0; n];
-    let mut deviance = deviance_of(rows, &mean, prior);
-    for _ in 0..MAX_STEPS {
-        for i in 0..n {
-            response[i] = link[i] + (rows.count[i] - mean[i]) / mean[i];
-            fit.weight[i] = prior(i) * mean[i];
+    let settled = irls::run(&rows.count, None, weights, |weight, response, link| {
+        fit.least_squares(rows, trend, weight, response);
+        for (i, link) in link.iter_mut().enumerate() {
+            *link = fit.link(rows.season[i], rows.time[i]);
         }
-        fit.least_squares(rows, trend, &response);
-        for i in 0..n {
-            link[i] = fit.link(rows.season[i], rows.time[i]);
-            mean[i] = inverse_link(link[i]);
-        }
-        let before = std::mem::replace(&mut deviance, deviance_of(rows, &mean, prior));
-        if !deviance.is_finite() {
-            break;
-        }
-        if (deviance - before).abs() / (deviance.abs() + 0.1) < ACCURACY {
-            fit.converged = true;
-            break;
-        }
-    }
+    });
+    (fit.converged, fit.mean, fit.weight) = (settled.converged, settled.mean, settled.weight);
+    let n = rows.count.len();
+    let prior = |i: usize| weights.map_or(1.0, |w| w[i]);
     let coefficients = fit.season_weight.iter().filter(|w| **w > 0.0).count() + usize::from(fit.slope.is_some());
     let weighted = (0..n).filter(|&i| prior(i) > 0.0).count();
     fit.residual_degrees = weighted as f64 - coefficients as f64;
     fit.leverage = (0..n).map(|i| fit.weight[i] * fit.variance(rows.season[i], rows.time[i])).collect();
-    fit.mean = mean;
     fit
 }
 
@@ -113,14 +93,14 @@ impl Fit {
         squares.map(|((y, m), w)| w * ((y - m) / m).powi(2)).sum::<f64>() / self.residual_degrees
     }
 
-    fn least_squares(&mut self, rows: &Rows, trend: bool, response: &[f64]) {
+    fn least_squares(&mut self, rows: &Rows, trend: bool, row_weight: &[f64], response: &[f64]) {
         let mut weight = vec![0.0; rows.seasons];
         let mut time = vec![0.0; rows.seasons];
         let mut level = vec![0.0; rows.seasons];
         for (i, &season) in rows.season.iter().enumerate() {
-            weight[season] += self.weight[i];
-            time[season] += self.weight[i] * rows.time[i];
-            level[season] += self.weight[i] * response[i];
+            weight[season] += row_weight[i];
+            time[season] += row_weight[i] * rows.time[i];
+            level[season] += row_weight[i] * response[i];
         }
         for season in 0..rows.seasons {
             time[season] /= weight[season];
@@ -129,22 +109,12 @@ impl Fit {
         let (mut spread, mut product) = (0.0, 0.0);
         for (i, &season) in rows.season.iter().enumerate() {
             let moved = rows.time[i] - time[season];
-            spread += self.weight[i] * moved * moved;
-            product += self.weight[i] * moved * (response[i] - level[season]);
+            spread += row_weight[i] * moved * moved;
+            product += row_weight[i] * moved * (response[i] - level[season]);
         }
         self.slope = trend.then(|| product / spread);
         (self.season_weight, self.season_time, self.level, self.time_spread) = (weight, time, level, spread);
     }
-}
-
-/// exp, kept above zero as R's `poisson()$linkinv` does.
-fn inverse_link(link: f64) -> f64 {
-    link.exp().max(f64::EPSILON)
-}
-
-fn deviance_of(rows: &Rows, mean: &[f64], prior: impl Fn(usize) -> f64) -> f64 {
-    let one = |(i, (y, m)): (usize, (&f64, &f64))| prior(i) * if *y > 0.0 { y * (y / m).ln() - (y - m) } else { *m };
-    2.0 * rows.count.iter().zip(mean).enumerate().map(one).sum::<f64>()
 }
 
 #[cfg(test)]

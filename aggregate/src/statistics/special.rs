@@ -214,6 +214,15 @@ pub fn student_cdf(t: f64, degrees: f64) -> f64 {
     if t > 0.0 { 1.0 - tail } else { tail }
 }
 
+/// The t with P(T <= t) = `p` of Student's distribution.
+pub fn student_quantile(p: f64, degrees: f64) -> f64 {
+    // P(|T| > t) is the incomplete beta function at degrees / (degrees + t^2).
+    let outside = 2.0 * p.min(1.0 - p);
+    let share = beta_quantile(0.5 * degrees, 0.5, outside);
+    let t = (degrees * (1.0 - share) / share).sqrt();
+    if p < 0.5 { -t } else { t }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -230,6 +239,8 @@ mod tests {
         assert!(close(normal_cdf(-1.0), 0.158_655_253_931_457_05, 1e-13));
         assert!(close(gamma_quantile(0.5, 0.95) * 2.0, 3.841_458_820_694_124, 1e-12), "chi-squared, 1 degree");
         assert!(close(student_cdf(2.0, 5.0), 0.949_030_260_585_070_9, 1e-12));
+        assert!(close(student_quantile(0.975, 10.0), 2.228_138_851_964_938_6, 1e-9));
+        assert!(close(student_quantile(0.025, 1e6), -1.959_966_4, 1e-6) && student_quantile(0.5, 3.0).abs() < 1e-9);
         assert_eq!((beta_quantile(0.0, 3.0, 0.5), beta_quantile(3.0, 0.0, 0.5)), (0.0, 1.0));
         assert!(normal_quantile(f64::NAN).is_nan() && normal_quantile(1.5).is_nan());
     }

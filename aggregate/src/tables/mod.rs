@@ -12,11 +12,13 @@ pub mod incidents;
 mod measures;
 pub mod pipeline;
 pub mod priorities;
+pub mod representation;
 pub mod service_levels;
 pub mod sources;
 pub mod status_events;
 pub mod topics;
 pub mod trends;
+pub mod under_reporting;
 pub mod windows;
 
 use std::collections::HashMap;
@@ -55,10 +57,21 @@ pub enum TableName {
     Districts,
     /// Reference data: topics.
     Topics,
+<<<<<<< HEAD
     /// Reports about the same thing.
     Incidents,
     /// Phrases that are said much more than before.
     EmergingTerms,
+=======
+    /// How long the city takes, by deprivation.
+    ServiceLevelsByBand,
+    /// How often people report what they see.
+    UnderReporting,
+    /// What that goes with.
+    UnderReportingModel,
+    /// Who is heard.
+    Representation,
+>>>>>>> equity
 }
 
 /// A table as the catalog shows it.
@@ -99,6 +112,7 @@ pub const ALL: &[TableDef] = &[
     def(TableName::Districts, "districts", "a district as the city describes it", districts::schema),
     def(TableName::Topics, "topics", "a topic that reports are labelled with", topics::schema),
     def(
+<<<<<<< HEAD
         TableName::Incidents,
         "incidents",
         "what its reports tell of together: joined by the source's links, or by place, time, topic and words",
@@ -109,6 +123,30 @@ pub const ALL: &[TableDef] = &[
         "emerging_terms",
         "a phrase that is said much more in a rolling window than before it, where, with examples",
         emerging_terms::schema,
+=======
+        TableName::ServiceLevelsByBand,
+        "service_levels_by_band",
+        "an agency x topic x deprivation band: times to answer and to close",
+        service_levels::band_schema,
+    ),
+    def(
+        TableName::UnderReporting,
+        "under_reporting",
+        "a district x topic: how often people report what they see",
+        under_reporting::schema,
+    ),
+    def(
+        TableName::UnderReportingModel,
+        "under_reporting_model",
+        "a covariate: what the reporting rate of districts goes with",
+        under_reporting::model_schema,
+    ),
+    def(
+        TableName::Representation,
+        "representation",
+        "a rolling window x district, language or channel: who is heard, against who lives there and who needs it",
+        representation::schema,
+>>>>>>> equity
     ),
 ];
 

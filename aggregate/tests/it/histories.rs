@@ -174,8 +174,11 @@ impl Run {
     pub fn open(config: &Config) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_micros(START)));
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
-        let district =
-            |(name, population): (&str, f64)| District { name: name.into(), population: Some(population), deprivation: None };
+        let district = |(name, population): (&str, f64)| District {
+            name: name.into(),
+            population: Some(population),
+            ..District::default()
+        };
         let reference = Reference { districts: POPULATIONS.map(district).to_vec() };
         let aggregator = Aggregator::open(config.clone(), reference, clock.clone(), metrics, PARTITIONS).unwrap();
         Self { aggregator, clock, config: config.clone() }

@@ -4,6 +4,7 @@
 
 mod bounds;
 mod crashes;
+mod disclosure;
 mod histories;
 mod incident_examples;
 mod oracle;

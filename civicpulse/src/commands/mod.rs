@@ -6,6 +6,7 @@ mod demo;
 mod import;
 mod model;
 mod progress;
+mod publish;
 mod redact;
 mod run;
 mod signals;
@@ -27,6 +28,7 @@ pub fn execute(command: Command) -> Result<()> {
         Command::Run(arguments) => run::execute(&arguments),
         Command::Import(arguments) => import::execute(&arguments),
         Command::Sql(arguments) => sql::execute(&arguments),
+        Command::Publish(arguments) => unless_pipe_closed(publish::execute(&arguments)),
         Command::Classify(arguments) => unless_pipe_closed(classify::execute(&arguments)),
         Command::Redact(arguments) => unless_pipe_closed(redact::execute(&arguments)),
         Command::Model(arguments) => model::execute(&arguments),

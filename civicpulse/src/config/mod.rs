@@ -10,6 +10,7 @@ use std::sync::Arc;
 use aggregate::WindowSpec;
 use aggregate::tables::priorities::PriorityWeights;
 use aggregate::tables::trends::TrendConfig;
+use aggregate::tables::under_reporting::UnderReportingConfig;
 use anyhow::{Context, Result, bail};
 use feedback::time::DAY_US;
 use ingest::webhook::WebhookConfig;
@@ -49,6 +50,10 @@ pub struct Config {
     pub priorities: PrioritiesSection,
     /// How long the city takes.
     pub service_levels: ServiceLevelsSection,
+    /// How often people report what they see.
+    pub under_reporting: UnderReportingSection,
+    /// What everybody may see.
+    pub publish: PublishSection,
     /// Live sources.
     #[serde(default, rename = "source")]
     pub sources: Vec<SourceConfig>,
@@ -98,6 +103,9 @@ pub struct CityConfig {
     pub districts_name_property: String,
     /// CSV; empty for none.
     pub population_file: PathBuf,
+    /// What the command line names, whatever it is; see [`crate::reference`].
+    #[serde(skip)]
+    pub files: Vec<PathBuf>,
 }
 
 /// HTTP.
@@ -220,6 +228,30 @@ pub struct PrioritiesSection {
 pub struct ServiceLevelsSection {
     /// Fewest cases of which a median or a share is shown.
     pub min_cases: u64,
+    /// Days after its closing in which a case can come up again.
+    pub again_within_days: u32,
+}
+
+/// How often people report what they see.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnderReportingSection {
+    /// Incidents first reported within so many days are looked at.
+    pub history_days: u32,
+    /// An incident can be reported again for at most so many days.
+    pub max_exposure_days: u32,
+    /// How long an incident that nobody reports is assumed to stand.
+    pub standing_days: f64,
+}
+
+/// What everybody may see.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishSection {
+    /// Fewest contributors of a count that is shown.
+    pub threshold: u64,
+    /// Days from the end of a month to its release.
+    pub settle_days: u32,
 }
 
 /// A live source.
@@ -253,6 +285,10 @@ impl Config {
         if let Some(dir) = &arguments.data_dir {
             config.data.dir.clone_from(dir);
         }
+        config.city.files.clone_from(&arguments.districts);
+        if let Some(property) = &arguments.district_name {
+            config.city.districts_name_property.clone_from(property);
+        }
         Ok(config)
     }
 
@@ -277,6 +313,9 @@ impl Config {
         }
         if self.postgres.tls_certificate_file.as_os_str().is_empty() != self.postgres.tls_key_file.as_os_str().is_empty() {
             bail!("postgres.tls_certificate_file and postgres.tls_key_file belong together: set both or neither");
+        }
+        if self.publish.threshold < 3 {
+            bail!("publish.threshold is {}: use 3 or more, fewer protect nobody", self.publish.threshold);
         }
         self.aggregate(None).check()?;
         Ok(())
@@ -313,6 +352,12 @@ impl Config {
             },
             priority_weights: self.priorities.weights,
             min_cases: self.service_levels.min_cases,
+            again_within_days: self.service_levels.again_within_days,
+            under_reporting: UnderReportingConfig {
+                history_days: self.under_reporting.history_days,
+                max_exposure_days: self.under_reporting.max_exposure_days,
+                standing_days: self.under_reporting.standing_days,
+            },
             segment_rows: section.segment_rows,
             publish_interval_us: i64::from(section.publish_interval_ms) * 1_000,
             checkpoint_dir,
@@ -359,22 +404,23 @@ impl Config {
     /// # Errors
     /// The file cannot be read or is not what it should be.
     pub fn districts(&self) -> Result<Arc<enrich::DistrictIndex>> {
-        let index = match given(&self.city.districts_file) {
+        let named = self.city.files.iter().find(|file| crate::reference::is_geojson(file)).map(PathBuf::as_path);
+        let index = match named.or(given(&self.city.districts_file)) {
             Some(file) => enrich::DistrictIndex::from_file(file, &self.city.districts_name_property)?,
             None => enrich::DistrictIndex::default(),
         };
         Ok(Arc::new(index))
     }
 
-    /// Residents of the districts, as far as the city supplies them.
+    /// Who lives in the districts, as far as the city supplies it: what the files of the configuration say, and over it what
+    /// those of the command line say.
     ///
     /// # Errors
-    /// The file cannot be read or is not what it should be.
+    /// A file cannot be read or is not what it should be.
     pub fn reference(&self) -> Result<aggregate::Reference> {
-        match given(&self.city.population_file) {
-            Some(file) => crate::reference::from_file(file),
-            None => Ok(aggregate::Reference::default()),
-        }
+        let configured = [given(&self.city.districts_file), given(&self.city.population_file)];
+        let files = configured.into_iter().flatten().chain(self.city.files.iter().map(PathBuf::as_path));
+        crate::reference::from_files(files, &self.city.districts_name_property)
     }
 }
 

@@ -9,6 +9,7 @@ mod command_line;
 mod dashboards;
 mod deployment;
 mod full_disk;
+mod equity;
 mod generated_docs;
 mod service;
 mod support;

@@ -21,7 +21,8 @@ use crate::suggest::nearest;
 use crate::tables::snapshot_table::SnapshotTable;
 
 /// The tables that can be asked for as of a moment.
-pub(crate) const FUNCTIONS: &[TableName] = &[TableName::Windows, TableName::Trends, TableName::Priorities];
+pub(crate) const FUNCTIONS: &[TableName] =
+    &[TableName::Windows, TableName::Trends, TableName::Priorities, TableName::Representation];
 
 /// Plans calls of [`FUNCTIONS`], refuses those of other tables of ours, and leaves everything else to DataFusion.
 pub(crate) struct AsOfPlanner {
@@ -40,7 +41,9 @@ impl RelationPlanner for AsOfPlanner {
         let Some((table, args, alias)) = call(&relation) else { return Ok(RelationPlanning::Original(Box::new(relation))) };
         let name = table.as_str();
         if !FUNCTIONS.contains(&table) {
-            return Err(wrong(format!("table `{name}` takes no arguments: windows, trends and priorities take as_of")));
+            return Err(wrong(format!(
+                "table `{name}` takes no arguments: windows, trends, priorities and representation take as_of"
+            )));
         }
         let mut as_of = None;
         for arg in args {
