@@ -9,8 +9,10 @@ mod progress;
 mod publish;
 mod redact;
 mod run;
+mod shares;
 mod signals;
 mod sql;
+mod surrogates;
 mod texts;
 
 use anyhow::Result;
@@ -31,6 +33,7 @@ pub fn execute(command: Command) -> Result<()> {
         Command::Publish(arguments) => unless_pipe_closed(publish::execute(&arguments)),
         Command::Classify(arguments) => unless_pipe_closed(classify::execute(&arguments)),
         Command::Redact(arguments) => unless_pipe_closed(redact::execute(&arguments)),
+        Command::Shares(arguments) => unless_pipe_closed(shares::execute(&arguments)),
         Command::Model(arguments) => model::execute(&arguments),
         Command::CheckConfig(arguments) => check_config::execute(&arguments),
         Command::Completions { shell } => {
