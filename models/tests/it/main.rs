@@ -5,3 +5,5 @@
 mod fingerprint;
 mod language;
 mod mask;
+#[cfg(feature = "transformer")]
+mod transformer;
