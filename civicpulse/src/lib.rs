@@ -11,3 +11,4 @@ pub mod node;
 pub mod pseudonym;
 pub mod reference;
 pub mod telemetry;
+pub mod tier;

@@ -11,6 +11,7 @@ mod run;
 mod signals;
 mod sql;
 mod texts;
+mod transformer;
 
 use anyhow::Result;
 use clap::CommandFactory;
