@@ -20,6 +20,11 @@ check:
     deploy/check-directions.sh
     cargo deny check bans licenses sources
 
+# The transformer tier's lints and tests; the first time this downloads 0.8 GB.
+transformer DIR="~/.cache/civicpulse/libtorch-2.4.0":
+    eval "$(deploy/libtorch.sh {{DIR}})" && cargo clippy --release --package models --features transformer --all-targets -- -D warnings \
+        && cargo test --release --package models --features transformer
+
 # What CI does, on this machine.
 ready:
     .ci/run

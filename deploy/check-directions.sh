@@ -3,11 +3,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 status=0
+# Options for `cargo tree` beside the default features.
+features=""
 
 # direct CRATE: names of its direct dependencies, without those for tests.
-direct() { cargo tree --locked --quiet --package "$1" --depth 1 --edges normal,build --prefix none --format '{p}' | tail -n +2 | cut -d' ' -f1; }
+direct() { cargo tree --locked --quiet --package "$1" $features --depth 1 --edges normal,build --prefix none --format '{p}' | tail -n +2 | cut -d' ' -f1; }
 # all CRATE: names of everything below it.
-all() { cargo tree --locked --quiet --package "$1" --edges normal,build --prefix none --format '{p}' | tail -n +2 | cut -d' ' -f1; }
+all() { cargo tree --locked --quiet --package "$1" $features --edges normal,build --prefix none --format '{p}' | tail -n +2 | cut -d' ' -f1; }
 
 forbid() {
     local crate="$1" kind="$2"; shift 2
@@ -23,7 +25,11 @@ forbid() {
 local_crates="feedback stream ingest enrich aggregate models sql civicpulse benches"
 forbid feedback all $local_crates
 forbid stream all ingest enrich aggregate models sql civicpulse benches
+forbid models all stream ingest enrich aggregate sql civicpulse benches tokio rdkafka datafusion arrow-flight rust-bert
+# With the transformer tier too.
+features="--features transformer"
 forbid models all stream ingest enrich aggregate sql civicpulse benches tokio rdkafka datafusion arrow-flight
+features=""
 forbid ingest all enrich aggregate models sql civicpulse benches
 forbid enrich all ingest aggregate sql civicpulse benches
 forbid aggregate all ingest enrich models sql civicpulse benches datafusion
@@ -34,10 +40,11 @@ forbid civicpulse all benches
 for crate in feedback ingest enrich aggregate models sql civicpulse benches; do forbid "$crate" direct rdkafka redb; done
 for crate in feedback stream ingest enrich aggregate models civicpulse benches; do forbid "$crate" direct datafusion datafusion-postgres; done
 for crate in feedback stream enrich models sql; do forbid "$crate" direct polars; done
+for crate in feedback stream ingest enrich aggregate sql civicpulse benches; do forbid "$crate" direct rust-bert tch hf-hub; done
 
 # One of each in the tree.
 for library in arrow datafusion tokio; do
-    versions="$(cargo tree --locked --quiet --workspace --prefix none --format '{p}' | grep -E "^$library v" | cut -d' ' -f1,2 | sort -u)"
+    versions="$(cargo tree --locked --quiet --workspace --all-features --prefix none --format '{p}' | grep -E "^$library v" | cut -d' ' -f1,2 | sort -u)"
     if [ "$(wc -l <<<"$versions")" -ne 1 ]; then
         echo "more than one $library in the tree:"; echo "$versions"
         status=1

@@ -203,14 +203,11 @@ impl Rows {
         Some((self.value::<Float64Type>(Column::Lat, row)?, self.value::<Float64Type>(Column::Lon, row)?))
     }
 
-<<<<<<< HEAD
     /// The fingerprint of its words; 0 where there are none.
     pub(crate) fn fingerprint(&self, row: usize) -> u64 {
         self.value::<UInt64Type>(Column::Fingerprint, row).unwrap_or(0)
     }
 
-=======
->>>>>>> equity
     pub(crate) fn id(&self, row: usize) -> &str {
         self.column(Column::Id).and_then(|ids| ids.as_string_opt::<i32>()).map_or("", |ids| ids.value(row))
     }

@@ -10,11 +10,8 @@ use feedback::Timestamp;
 use crate::config::{Config, Reference};
 use crate::derived;
 use crate::error::AggregateError;
-<<<<<<< HEAD
 use crate::incidents::{Incidents, IncidentsOf, Keeper};
-=======
 use crate::reporting;
->>>>>>> equity
 use crate::segment::Segment;
 use crate::service;
 use crate::state::State;
@@ -67,12 +64,8 @@ impl Snapshot {
         let view = |segment: &Arc<Segment>| Arc::new(SegmentView::new(segment.clone(), words.clone(), incidents.clone()));
         let views = state.segments().map(view).collect();
         let computed = std::array::from_fn(|_| OnceLock::new());
-<<<<<<< HEAD
-        Self { sequence, state, incidents, views, idle, config, reference, computed, as_of: Mutex::default() }
-=======
         let (exposures, as_of) = (OnceLock::new(), Mutex::default());
-        Self { sequence, state, views, idle, config, reference, computed, exposures, as_of }
->>>>>>> equity
+        Self { sequence, state, incidents, views, idle, config, reference, computed, exposures, as_of }
     }
 
     /// Grows by one with every snapshot of a process.
@@ -123,11 +116,7 @@ impl Snapshot {
         computed.clone().map_err(|problem| AggregateError::Table { table: table.as_str(), problem })
     }
 
-<<<<<<< HEAD
-    /// `windows`, `trends`, `emerging_terms` or `priorities` with the windows ending at `moment`, from what is known now: from the cells, where
-=======
-    /// `windows`, `trends`, `priorities` or `representation` with the windows ending at `moment`, from what is known now: from the cells, where
->>>>>>> equity
+    /// `windows`, `trends`, `emerging_terms`, `priorities` or `representation` with the windows ending at `moment`, from what is known now: from the cells, where
     /// those no longer reach back from the rows, else from coarser cells. A window before all of them is left out. An error for other tables.
     pub fn table_as_of(&self, table: TableName, moment: Timestamp) -> Result<Arc<RecordBatch>, AggregateError> {
         let remembered = || self.as_of.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
+use enrich::tier::Tier;
 use enrich::{EnrichMetrics, Enricher, EnricherConfig};
 use feedback::{Clock, SystemClock};
 use models::compact::{CompactModel, Scratch};
@@ -33,7 +34,7 @@ pub fn measure(records: usize) -> Result<Value> {
         Ok(())
     })?;
     let mut enricher = Enricher::new(
-        EnricherConfig { pseudonym_key: [7; 32], districts: Arc::clone(&districts) },
+        EnricherConfig { pseudonym_key: [7; 32], districts: Arc::clone(&districts), tier: Tier::Compact },
         EnrichMetrics::register(&Registry::new())?,
     );
     let now = SystemClock.now();

@@ -169,6 +169,9 @@ pub struct Classify {
     /// Which tier reads.
     #[arg(long, value_enum, default_value = "compact")]
     pub tier: Tier,
+    /// For the transformer: the directory of its model; see docs/transformer.md.
+    #[arg(long, value_name = "DIR", required_if_eq("tier", "transformer"))]
+    pub model: Option<PathBuf>,
 }
 
 /// How lines are printed.
@@ -185,6 +188,8 @@ pub enum LinesFormat {
 pub enum Tier {
     /// The shipped one.
     Compact,
+    /// A larger one from a directory; slower, and better on what it was made for.
+    Transformer,
 }
 
 /// `civicpulse redact`.
@@ -224,30 +229,74 @@ pub enum SharesFormat {
 /// `civicpulse model`.
 #[derive(Debug, Subcommand)]
 pub enum Model {
-    /// Train the shipped weights again from the shared data.
-    Train {
-        /// Directory with the training data.
-        #[arg(long, value_name = "DIR", default_value = "../shared/data")]
-        data: PathBuf,
-        /// Directory with the project's own training texts.
-        #[arg(long, value_name = "DIR", default_value = "models/seeds")]
-        seeds: PathBuf,
-        /// Where to write the weights; what `shares` needs to know of them goes to `quantify.json` beside.
-        #[arg(long, value_name = "FILE")]
-        output: PathBuf,
-    },
-    /// Evaluate the shipped weights and write the report.
-    Evaluate {
-        /// Directory with the evaluation data.
-        #[arg(long, value_name = "DIR", default_value = "../shared/data")]
-        data: PathBuf,
-        /// Directory with the project's own training texts.
-        #[arg(long, value_name = "DIR", default_value = "models/seeds")]
-        seeds: PathBuf,
-        /// Where to write the report.
-        #[arg(long, value_name = "FILE", default_value = "models/REPORT.md")]
-        output: PathBuf,
+    /// Train: the shipped weights again from the shared data, or a transformer from an encoder.
+    Train(ModelTrain),
+    /// Evaluate: the shipped weights, with a report, or a transformer.
+    Evaluate(ModelEvaluate),
+    /// Fetch a transformer from the hub into a directory. Uses HF_TOKEN and HF_ENDPOINT where they are set.
+    Fetch {
+        /// The model's name there: owner/name.
+        name: String,
+        /// The directory to make.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+        /// A branch, a tag or a commit.
+        #[arg(long, default_value = "main")]
+        revision: String,
     },
     /// Version, size and vocabularies.
     Info,
+}
+
+/// `civicpulse model train`.
+#[derive(Debug, Args)]
+pub struct ModelTrain {
+    /// What is trained.
+    #[arg(long, value_enum, default_value = "compact")]
+    pub tier: Tier,
+    /// Directory with the training data.
+    #[arg(long, value_name = "DIR", default_value = "../shared/data")]
+    pub data: PathBuf,
+    /// Directory with the project's own training texts.
+    #[arg(long, value_name = "DIR", default_value = "models/seeds")]
+    pub seeds: PathBuf,
+    /// Where to write: the file of the compact weights (what `shares` needs to know of them goes to `quantify.json` beside), or the
+    /// directory of the transformer.
+    #[arg(long, value_name = "PATH")]
+    pub output: PathBuf,
+    /// For the transformer: the directory of the encoder to begin from.
+    #[arg(long, value_name = "DIR", required_if_eq("tier", "transformer"))]
+    pub base: Option<PathBuf>,
+    /// For the transformer: passes over the texts.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub epochs: usize,
+    /// For the transformer: end after so many batches.
+    #[arg(long, value_name = "N")]
+    pub steps: Option<usize>,
+    /// For the transformer: only texts of this source, for example tweets; give it several times for several.
+    #[arg(long = "source", value_name = "NAME")]
+    pub sources: Vec<String>,
+    /// For the transformer: every random number follows from it.
+    #[arg(long, default_value_t = 311)]
+    pub seed: u64,
+}
+
+/// `civicpulse model evaluate`.
+#[derive(Debug, Args)]
+pub struct ModelEvaluate {
+    /// What is evaluated.
+    #[arg(long, value_enum, default_value = "compact")]
+    pub tier: Tier,
+    /// Directory with the evaluation data.
+    #[arg(long, value_name = "DIR", default_value = "../shared/data")]
+    pub data: PathBuf,
+    /// Directory with the project's own training texts.
+    #[arg(long, value_name = "DIR", default_value = "models/seeds")]
+    pub seeds: PathBuf,
+    /// Where to write the report on the shipped weights; a transformer's is printed.
+    #[arg(long, value_name = "FILE", default_value = "models/REPORT.md")]
+    pub output: PathBuf,
+    /// For the transformer: the directory of its model.
+    #[arg(long, value_name = "DIR", required_if_eq("tier", "transformer"))]
+    pub model: Option<PathBuf>,
 }

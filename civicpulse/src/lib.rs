@@ -12,3 +12,4 @@ pub mod pseudonym;
 pub mod reference;
 pub mod release;
 pub mod telemetry;
+pub mod tier;

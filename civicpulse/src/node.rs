@@ -210,7 +210,8 @@ impl Node {
     fn start_enrich(&mut self, config: &Config, districts: Arc<DistrictIndex>, clock: &Arc<dyn Clock>) -> Result<()> {
         let key_file = &config.enrich.pseudonym_key_file;
         let key_file = (!key_file.as_os_str().is_empty()).then_some(key_file.as_path());
-        let settings = EnricherConfig { pseudonym_key: pseudonym::key(key_file, &config.data.dir)?, districts };
+        let tier = config.models.open()?;
+        let settings = EnricherConfig { pseudonym_key: pseudonym::key(key_file, &config.data.dir)?, districts, tier };
         let metrics = EnrichMetrics::register(&self.registry)?;
         for number in 0..config.enrich.workers {
             let consumer = self.log.group_consumer(Topic::Raw, GROUP)?;

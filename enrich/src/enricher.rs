@@ -8,6 +8,7 @@ use std::time::Instant;
 use feedback::id::source_of;
 use feedback::time::HOUR_US;
 use feedback::{DeadLetter, Kind, Stage, Timestamp};
+use models::cascade::Heads;
 use models::compact::{CompactModel, Scratch};
 use models::features::Input;
 use models::language::{Language, identify};
@@ -21,6 +22,8 @@ use crate::encode::encode;
 use crate::error::EnrichError;
 use crate::metrics::{EnrichMetrics, Step, Tally};
 use crate::rows::{Body, Head, Rows};
+use crate::tier::Tier;
+use crate::twice::Given;
 use crate::validate::{EraseRow, EraseTarget, RawColumns, ReportRow, Row, StatusRow};
 
 /// Most rows of one enriched batch: about 3 MB of typical reports, and a bound on what a crash makes a worker redo.
@@ -39,6 +42,8 @@ pub struct EnricherConfig {
     pub pseudonym_key: [u8; 32],
     /// Where the districts lie.
     pub districts: Arc<DistrictIndex>,
+    /// Who reads the texts.
+    pub tier: Tier,
 }
 
 /// What became of a fetched batch.
@@ -54,17 +59,21 @@ pub struct Enriched {
 
 /// Enriches batches. Made for one thread; holds the buffers that are used again for every row.
 pub struct Enricher {
-    config: EnricherConfig,
-    model: &'static CompactModel,
-    masker: Masker,
-    metrics: EnrichMetrics,
-    scratch: Scratch,
-    masked: MaskedTexts,
+    pub(crate) config: EnricherConfig,
+    pub(crate) model: &'static CompactModel,
+    pub(crate) masker: Masker,
+    pub(crate) metrics: EnrichMetrics,
+    pub(crate) scratch: Scratch,
+    pub(crate) masked: MaskedTexts,
+    /// `model_version` of what the second reader has read, with who read the other heads.
+    second_version: String,
+    /// Whether it was said that the second reader does not answer.
+    pub(crate) second_has_failed: bool,
 }
 
 /// Buffers for the texts of one row. Empty unless masking changed the text.
 #[derive(Default)]
-struct MaskedTexts {
+pub(crate) struct MaskedTexts {
     title: String,
     text: String,
     reason: String,
@@ -74,13 +83,21 @@ struct MaskedTexts {
 impl Enricher {
     /// Ready to work.
     pub fn new(config: EnricherConfig, metrics: EnrichMetrics) -> Self {
+        let model = CompactModel::shipped();
+        let second_version = match config.tier.second() {
+            None => String::new(),
+            Some(second) if second.heads() == Heads::All => second.version().to_owned(),
+            Some(second) => format!("{}+{}", second.version(), model.version()),
+        };
         Self {
             config,
-            model: CompactModel::shipped(),
+            model,
             masker: Masker::new(),
             metrics,
             scratch: Scratch::default(),
             masked: MaskedTexts::default(),
+            second_version,
+            second_has_failed: false,
         }
     }
 
@@ -114,9 +131,10 @@ impl Enricher {
     ) -> Result<(), EnrichError> {
         let begun = Instant::now();
         let (decoded, undecodable) = decode(fetched, records.clone())?;
-        let understood = Instant::now();
-        self.metrics.step_took(Step::Decode, understood - begun);
+        self.metrics.step_took(Step::Decode, begun.elapsed());
+        let mut given = self.read_twice(&decoded, fetched, now)?.into_iter();
 
+        let understood = Instant::now();
         let mut dead = Vec::new();
         let mut reject = |record: usize, source: Option<&str>, reason: String| {
             let letter = DeadLetter::new(Stage::Enrich, source, reason, now, payload(fetched, record));
@@ -131,15 +149,8 @@ impl Enricher {
             for (row, record) in piece.records.clone().enumerate() {
                 match columns.row(row) {
                     Ok(valid) => {
-                        let tally = &mut enriched.tally;
-                        self.push(
-                            &mut rows,
-                            &valid,
-                            fetched.offsets[record],
-                            content_key(payload(fetched, record)),
-                            now,
-                            tally,
-                        );
+                        let place = Place { offset: fetched.offsets[record], key: content_key(payload(fetched, record)), now };
+                        self.push(&mut rows, &valid, &place, &mut given, &mut enriched.tally);
                     }
                     Err(reason) => reject(record, columns.source(row), reason),
                 }
@@ -156,53 +167,41 @@ impl Enricher {
         Ok(())
     }
 
-    fn push(&mut self, rows: &mut Rows, row: &Row<'_>, offset: u64, content_key: u64, now: Timestamp, tally: &mut Tally) {
+    fn push(
+        &mut self,
+        rows: &mut Rows,
+        row: &Row<'_>,
+        place: &Place,
+        given: &mut impl Iterator<Item = Given>,
+        tally: &mut Tally,
+    ) {
         match row {
-            Row::Report(report) => self.push_report(rows, report, offset, content_key, now, tally),
-            Row::Status(status) => self.push_status(rows, status, offset, content_key, now, tally),
-            Row::Erase(erase) => self.push_erase(rows, erase, offset, content_key, now, tally),
+            Row::Report(report) => self.push_report(rows, report, place, given.next(), tally),
+            Row::Status(status) => self.push_status(rows, status, place, tally),
+            Row::Erase(erase) => self.push_erase(rows, erase, place, tally),
         }
     }
 
-    fn push_report(
-        &mut self,
-        rows: &mut Rows,
-        report: &ReportRow<'_>,
-        offset: u64,
-        content_key: u64,
-        now: Timestamp,
-        tally: &mut Tally,
-    ) {
-        let received_at = arrival(report.received_at, now);
+    fn push_report(&mut self, rows: &mut Rows, report: &ReportRow<'_>, place: &Place, given: Option<Given>, tally: &mut Tally) {
+        let received_at = arrival(report.received_at, place.now);
         let clock_ahead = report.created_at > received_at;
         let created_at = report.created_at.min(received_at);
 
-        self.masked.spans.clear();
-        let title = mask(&self.masker, report.title, &mut self.masked.title, &mut self.masked.spans);
-        let text = mask(&self.masker, report.text, &mut self.masked.text, &mut self.masked.spans);
-        // A title alone is mostly the portal's wording, which says nothing about the sender's language.
-        let language = language_of(text, report.language);
-        let reading = self.model.read(
-            &Input {
-                text: text.unwrap_or_default(),
-                title,
-                category: report.category,
-                prompt: report.prompt,
-                language: language.as_str(),
-            },
-            &mut self.scratch,
-        );
+        let texts = texts(&self.masker, &mut self.masked, report);
+        let given = given
+            .unwrap_or_else(|| Given { reading: self.model.read(&texts.input(report), &mut self.scratch), is_second: false });
+        let Texts { title, text, language } = texts;
         let source = source_of(report.id);
         let district = report.position.and_then(|(lat, lon)| self.config.districts.locate(lat, lon)).or(report.district);
         let head = Head {
             kind: Kind::Report,
-            raw_offset: offset,
+            raw_offset: place.offset,
             id: report.id,
             source,
             at: created_at,
             received_at,
             clock_ahead,
-            content_key,
+            content_key: place.key,
         };
         let body = Body {
             created_at: Some(created_at),
@@ -226,8 +225,8 @@ impl Enricher {
             url: report.url,
             duplicate_of: report.duplicate_of,
             fingerprint: text.or(title).map(models::fingerprint::fingerprint),
-            model_version: Some(self.model.version()),
-            reading: Some(&reading),
+            model_version: Some(if given.is_second { &self.second_version } else { self.model.version() }),
+            reading: Some(&given.reading),
             has_words: text.is_some(),
         };
         rows.push(&head, &body);
@@ -236,28 +235,20 @@ impl Enricher {
         tally.masked += self.masked.spans.len() as u64;
     }
 
-    fn push_status(
-        &mut self,
-        rows: &mut Rows,
-        status: &StatusRow<'_>,
-        offset: u64,
-        content_key: u64,
-        now: Timestamp,
-        tally: &mut Tally,
-    ) {
-        let received_at = arrival(status.received_at, now);
+    fn push_status(&mut self, rows: &mut Rows, status: &StatusRow<'_>, place: &Place, tally: &mut Tally) {
+        let received_at = arrival(status.received_at, place.now);
         let clock_ahead = status.at > received_at;
         self.masked.spans.clear();
         let reason = mask(&self.masker, status.reason, &mut self.masked.reason, &mut self.masked.spans);
         let head = Head {
             kind: Kind::Status,
-            raw_offset: offset,
+            raw_offset: place.offset,
             id: status.id,
             source: source_of(status.id),
             at: status.at.min(received_at),
             received_at,
             clock_ahead,
-            content_key,
+            content_key: place.key,
         };
         rows.push(&head, &Body { status: Some(status.status), reason, agency: status.agency, ..Body::default() });
         tally.rows[usize::from(Kind::Status.code())] += 1;
@@ -265,16 +256,8 @@ impl Enricher {
         tally.masked += self.masked.spans.len() as u64;
     }
 
-    fn push_erase(
-        &self,
-        rows: &mut Rows,
-        erase: &EraseRow<'_>,
-        offset: u64,
-        content_key: u64,
-        now: Timestamp,
-        tally: &mut Tally,
-    ) {
-        let received_at = arrival(erase.received_at, now);
+    fn push_erase(&self, rows: &mut Rows, erase: &EraseRow<'_>, place: &Place, tally: &mut Tally) {
+        let received_at = arrival(erase.received_at, place.now);
         let clock_ahead = erase.at > received_at;
         let (id, source, author) = match erase.target {
             EraseTarget::Report(id) => (id, source_of(id), None),
@@ -282,18 +265,54 @@ impl Enricher {
         };
         let head = Head {
             kind: Kind::Erase,
-            raw_offset: offset,
+            raw_offset: place.offset,
             id,
             source,
             at: erase.at.min(received_at),
             received_at,
             clock_ahead,
-            content_key,
+            content_key: place.key,
         };
         rows.push(&head, &Body { author, ..Body::default() });
         tally.rows[usize::from(Kind::Erase.code())] += 1;
         tally.clock_ahead += u64::from(clock_ahead);
     }
+}
+
+/// Where a record stands, what it is, and when that is asked.
+struct Place {
+    offset: u64,
+    key: u64,
+    now: Timestamp,
+}
+
+/// What a report says, without personal data.
+pub(crate) struct Texts<'a> {
+    pub(crate) title: Option<&'a str>,
+    pub(crate) text: Option<&'a str>,
+    pub(crate) language: Language,
+}
+
+impl Texts<'_> {
+    /// As a model reads it.
+    pub(crate) fn input<'b>(&'b self, report: &'b ReportRow<'_>) -> Input<'b> {
+        Input {
+            text: self.text.unwrap_or_default(),
+            title: self.title,
+            category: report.category,
+            prompt: report.prompt,
+            language: self.language.as_str(),
+        }
+    }
+}
+
+/// Masks a report's texts and finds their language. The spans that were masked are in `masked` until the next call.
+pub(crate) fn texts<'a>(masker: &Masker, masked: &'a mut MaskedTexts, report: &'a ReportRow<'_>) -> Texts<'a> {
+    masked.spans.clear();
+    let title = mask(masker, report.title, &mut masked.title, &mut masked.spans);
+    let text = mask(masker, report.text, &mut masked.text, &mut masked.spans);
+    // A title alone is mostly the portal's wording, which says nothing about the sender's language.
+    Texts { title, text, language: language_of(text, report.language) }
 }
 
 /// The masked text; the original where nothing was masked.
@@ -328,7 +347,7 @@ fn pseudonym(key: &[u8; 32], source: &str, author: &str) -> u64 {
 /// A hash of what was sent without its arrival time, so that the same version sent again is the same.
 ///
 /// `"received_at":` with bare quotes cannot stand inside a JSON string, so the first one found is the field.
-fn content_key(json: &[u8]) -> u64 {
+pub(crate) fn content_key(json: &[u8]) -> u64 {
     const FIELD: &[u8] = b"\"received_at\":";
     let Some(start) = memchr::memmem::find(json, FIELD) else { return xxh3_64(json) };
     let after = &json[start + FIELD.len()..];

@@ -14,6 +14,9 @@ pub enum EnrichError {
     /// The log refused. Trying again can help.
     #[error(transparent)]
     Stream(#[from] stream::StreamError),
+    /// The tier that should read every text does not answer. The cascade would go on without it.
+    #[error("the transformer does not read: {0}; choose models.tier = \"cascade\" to go on without it when that happens")]
+    Second(String),
     /// Arrow refused a batch that this program built: a defect here.
     #[error("cannot build an enriched batch, which is a defect in civicpulse: {0}")]
     Arrow(#[from] arrow::error::ArrowError),

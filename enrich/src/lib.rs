@@ -10,6 +10,8 @@ pub mod enricher;
 pub mod error;
 pub mod metrics;
 mod rows;
+pub mod tier;
+mod twice;
 mod validate;
 pub mod worker;
 

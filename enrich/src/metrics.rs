@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use models::cascade::SecondReading;
+use models::compact::Reading;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
 
 /// The worker's metrics, shared by all workers of a process.
@@ -14,6 +16,37 @@ pub struct EnrichMetrics {
     step_seconds: HistogramVec,
     batch_rows: Histogram,
     rewinds: IntCounter,
+    second_texts: IntCounterVec,
+    audit: IntCounterVec,
+}
+
+/// What became of texts that the second reader was to read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outcome {
+    /// It read them.
+    Read,
+    /// There was no budget left.
+    OverBudget,
+    /// Its mailbox was full.
+    Busy,
+    /// It did not answer in time.
+    Late,
+    /// It failed, or has ended.
+    Failed,
+}
+
+impl Outcome {
+    const ALL: [Self; 5] = [Self::Read, Self::OverBudget, Self::Busy, Self::Late, Self::Failed];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::OverBudget => "over_budget",
+            Self::Busy => "busy",
+            Self::Late => "late",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// A step of the work on one batch.
@@ -23,6 +56,8 @@ pub enum Step {
     Decode,
     /// Masking, language, tone, signal, topic, urgency, district.
     Understand,
+    /// Both readings of texts, where there is a second reader.
+    Second,
     /// Columns to Arrow IPC.
     Encode,
 }
@@ -50,6 +85,25 @@ impl EnrichMetrics {
             "civicpulse_enrich_rewinds_total",
             "Times a worker went back to its last commit because the log had refused its output",
         )?;
+        let second_texts = IntCounterVec::new(
+            Opts::new(
+                "civicpulse_models_second_texts_total",
+                "Texts that were worth the transformer, by what became of them; all but \"read\" kept the compact tier's reading",
+            ),
+            &["outcome"],
+        )?;
+        for outcome in Outcome::ALL {
+            second_texts.with_label_values(&[outcome.label()]).inc_by(0);
+        }
+        let audit = IntCounterVec::new(
+            Opts::new(
+                "civicpulse_models_audit_total",
+                "Texts of the random sample that both tiers read, by language, head and whether they agree on the class",
+            ),
+            &["language", "head", "agrees"],
+        )?;
+        registry.register(Box::new(second_texts.clone()))?;
+        registry.register(Box::new(audit.clone()))?;
         registry.register(Box::new(rows.clone()))?;
         registry.register(Box::new(rejected.clone()))?;
         registry.register(Box::new(clock_ahead.clone()))?;
@@ -57,7 +111,7 @@ impl EnrichMetrics {
         registry.register(Box::new(step_seconds.clone()))?;
         registry.register(Box::new(batch_rows.clone()))?;
         registry.register(Box::new(rewinds.clone()))?;
-        Ok(Self { rows, rejected, clock_ahead, masked, step_seconds, batch_rows, rewinds })
+        Ok(Self { rows, rejected, clock_ahead, masked, step_seconds, batch_rows, rewinds, second_texts, audit })
     }
 
     pub(crate) fn batch_enriched(&self, tally: &Tally) {
@@ -74,9 +128,28 @@ impl EnrichMetrics {
         let label = match step {
             Step::Decode => "decode",
             Step::Understand => "understand",
+            Step::Second => "second",
             Step::Encode => "encode",
         };
         self.step_seconds.with_label_values(&[label]).observe(elapsed.as_secs_f64());
+    }
+
+    pub(crate) fn second_texts(&self, outcome: Outcome, texts: usize) {
+        self.second_texts.with_label_values(&[outcome.label()]).inc_by(texts as u64);
+    }
+
+    /// Two readings of a text of the sample. The labels are bounded: languages are those that are recognised.
+    pub(crate) fn audited(&self, language: &str, first: &Reading, second: &SecondReading) {
+        let agrees = |head: &str, agrees: bool| {
+            self.audit.with_label_values(&[language, head, if agrees { "yes" } else { "no" }]).inc();
+        };
+        let over = second.over(first);
+        agrees("tone", first.tone_label() == over.tone_label());
+        if matches!(second, SecondReading::All(_)) {
+            agrees("signal", first.signal_label() == over.signal_label());
+            agrees("topic", first.topic_label() == over.topic_label());
+            agrees("urgency", first.urgency_label() == over.urgency_label());
+        }
     }
 
     pub(crate) fn rewound(&self) {

@@ -6,11 +6,8 @@ pub mod farrington;
 pub mod gamma_poisson;
 mod irls;
 pub mod kaplan_meier;
-<<<<<<< HEAD
 pub mod log_odds;
-=======
 pub mod log_rank;
->>>>>>> equity
 pub mod negative_binomial;
 pub mod percentile;
 pub mod poisson;

@@ -57,12 +57,10 @@ pub enum TableName {
     Districts,
     /// Reference data: topics.
     Topics,
-<<<<<<< HEAD
     /// Reports about the same thing.
     Incidents,
     /// Phrases that are said much more than before.
     EmergingTerms,
-=======
     /// How long the city takes, by deprivation.
     ServiceLevelsByBand,
     /// How often people report what they see.
@@ -71,7 +69,6 @@ pub enum TableName {
     UnderReportingModel,
     /// Who is heard.
     Representation,
->>>>>>> equity
 }
 
 /// A table as the catalog shows it.
@@ -112,7 +109,6 @@ pub const ALL: &[TableDef] = &[
     def(TableName::Districts, "districts", "a district as the city describes it", districts::schema),
     def(TableName::Topics, "topics", "a topic that reports are labelled with", topics::schema),
     def(
-<<<<<<< HEAD
         TableName::Incidents,
         "incidents",
         "what its reports tell of together: joined by the source's links, or by place, time, topic and words",
@@ -123,7 +119,8 @@ pub const ALL: &[TableDef] = &[
         "emerging_terms",
         "a phrase that is said much more in a rolling window than before it, where, with examples",
         emerging_terms::schema,
-=======
+    ),
+    def(
         TableName::ServiceLevelsByBand,
         "service_levels_by_band",
         "an agency x topic x deprivation band: times to answer and to close",
@@ -146,7 +143,6 @@ pub const ALL: &[TableDef] = &[
         "representation",
         "a rolling window x district, language or channel: who is heard, against who lives there and who needs it",
         representation::schema,
->>>>>>> equity
     ),
 ];
 

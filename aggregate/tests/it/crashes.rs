@@ -75,6 +75,39 @@ proptest! {
 }
 
 #[test]
+fn a_replayed_stretch_that_was_read_otherwise_changes_nothing() {
+    // A worker dies before its commit; the next one writes the same stretch again, and this time the second reader was busy,
+    // so tone, topic and urgency differ. Then the source sends the same records once more, at new offsets.
+    let read = |number: u64, offset: u64, by_second: bool| {
+        let row =
+            Row::new(feedback::Kind::Report, "app", &number.to_string(), crate::histories::START + number as i64 * MINUTE_US);
+        let topic = if by_second { feedback::Topic::Power } else { feedback::Topic::StreetLighting };
+        Row {
+            raw_offset: offset,
+            content_key: number * 31,
+            text: Some("dark again".to_owned()),
+            tones: Some(if by_second { [0.8, 0.1, 0.1] } else { [0.2, 0.5, 0.3] }),
+            topic: Some(topic),
+            urgency: Some(if by_second { 2 } else { 0 }),
+            ..row
+        }
+    };
+    let stretch = |offsets: std::ops::Range<u64>, by_second: bool| {
+        let rows: Vec<Row> = offsets.clone().map(|offset| read(offset % 8, offset, by_second)).collect();
+        payload(0, offsets.start, offsets.end, &rows)
+    };
+    let once = vec![stretch(0..5, true), stretch(5..8, false)];
+    let replayed =
+        vec![stretch(0..5, true), stretch(0..5, false), stretch(3..8, false), stretch(0..8, true), stretch(8..16, true)];
+    let tables = |log: &[Vec<u8>]| {
+        let mut run = Run::open(&config(None));
+        read_on(&mut run, log, log.len());
+        show::everything(&run.finish())
+    };
+    assert_eq!(tables(&replayed), tables(&once));
+}
+
+#[test]
 fn what_has_not_changed_is_not_written_again_and_what_is_not_needed_goes() {
     let report = |number: u64| {
         let row =

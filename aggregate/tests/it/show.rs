@@ -61,15 +61,12 @@ pub fn everything(snapshot: &Snapshot) -> Vec<String> {
         TableName::Trends,
         TableName::Priorities,
         TableName::ServiceLevels,
-<<<<<<< HEAD
         TableName::Incidents,
         TableName::EmergingTerms,
-=======
         TableName::ServiceLevelsByBand,
         TableName::UnderReporting,
         TableName::UnderReportingModel,
         TableName::Representation,
->>>>>>> equity
     ];
     for table in sets {
         let batch = snapshot.table(table).unwrap();

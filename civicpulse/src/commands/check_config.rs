@@ -24,6 +24,7 @@ pub fn execute(arguments: &ConfigArgs) -> Result<()> {
     println!("districts        {} polygons, {} with residents", city.districts.len(), city.reference.districts.len());
     println!("sources          {}", config.sources.len());
     println!("workers          {}", config.enrich.workers);
+    println!("tier             {:?}", config.models.tier);
     println!("the configuration is fine");
     Ok(())
 }

@@ -10,7 +10,9 @@ use models::mask::Masker;
 use serde::Serialize;
 
 use super::texts::{Row, Texts};
-use crate::cli::{Classify, LinesFormat};
+use super::transformer;
+use crate::cli::{Classify, LinesFormat, Tier};
+use crate::tier;
 
 /// One line of output.
 #[derive(Serialize)]
@@ -50,12 +52,20 @@ pub fn execute(arguments: &Classify) -> Result<()> {
         writeln!(out, "row,language,tone_negative,tone_neutral,tone_positive,signal,topic,topic_score,urgency,urgency_score")?;
     }
     let mut reader = Reader::new();
-    let mut row = Row::default();
-    let mut number = 0;
-    while texts.next(&mut row)? {
-        let (reading, language) = reader.read(&row);
-        write_line(&mut out, arguments.format, number, language.as_str(), &reading)?;
-        number += 1;
+    match (arguments.tier, &arguments.model) {
+        (Tier::Transformer, Some(model)) => {
+            let second = tier::open(model, 0)?;
+            transformer::classify(&mut texts, &mut reader, second.as_ref(), arguments.format, &mut out)?;
+        }
+        _ => {
+            let mut row = Row::default();
+            let mut number = 0;
+            while texts.next(&mut row)? {
+                let (reading, language) = reader.read(&row);
+                write_line(&mut out, arguments.format, number, language.as_str(), &reading)?;
+                number += 1;
+            }
+        }
     }
     out.flush().context("cannot write the output")
 }
@@ -80,6 +90,7 @@ impl Reader {
         }
     }
 
+    /// What the compact tier says of a row, and in which language it is.
     pub(super) fn read(&mut self, row: &Row) -> (Reading, models::language::Language) {
         self.masked.clear();
         self.spans.clear();
@@ -94,9 +105,15 @@ impl Reader {
         };
         (self.model.read(&input, &mut self.scratch), language)
     }
+
+    /// The text of the row that was read last, masked.
+    pub(super) fn masked<'a>(&'a self, row: &'a Row) -> &'a str {
+        if self.spans.is_empty() { &row.text } else { &self.masked }
+    }
 }
 
-fn write_line(out: &mut impl Write, format: LinesFormat, row: u64, language: &str, reading: &Reading) -> Result<()> {
+/// One line of the output.
+pub(super) fn write_line(out: &mut impl Write, format: LinesFormat, row: u64, language: &str, reading: &Reading) -> Result<()> {
     let [negative, neutral, positive] = reading.tone;
     let [problem, request, question, praise, other] = reading.signal;
     let topics = reading.top_topics::<3>().map(|(topic, probability)| (topic.as_str(), probability));

@@ -14,6 +14,7 @@ mod signals;
 mod sql;
 mod surrogates;
 mod texts;
+mod transformer;
 
 use anyhow::Result;
 use clap::CommandFactory;

@@ -1,4 +1,4 @@
-//! `civicpulse model`: the shipped weights trained again, evaluated, described.
+//! `civicpulse model`: weights trained again, evaluated, fetched, described.
 
 use std::path::Path;
 
@@ -8,13 +8,21 @@ use models::compact::CompactModel;
 use models::quantify::Reference;
 use models::train::{Hyper, Options};
 
-use crate::cli::Model;
+use super::transformer;
+use crate::cli::{Model, Tier};
 
 /// Does what was asked of the model.
 pub fn execute(arguments: &Model) -> Result<()> {
     match arguments {
-        Model::Train { data, seeds, output } => train(data, seeds, output),
-        Model::Evaluate { data, seeds, output } => evaluate(data, seeds, output),
+        Model::Train(arguments) => match arguments.tier {
+            Tier::Compact => train(&arguments.data, &arguments.seeds, &arguments.output),
+            Tier::Transformer => transformer::train(arguments, &options(&arguments.data, &arguments.seeds)),
+        },
+        Model::Evaluate(arguments) => match arguments.tier {
+            Tier::Compact => evaluate(&arguments.data, &arguments.seeds, &arguments.output),
+            Tier::Transformer => transformer::evaluate(arguments, &options(&arguments.data, &arguments.seeds)),
+        },
+        Model::Fetch { name, dir, revision } => transformer::fetch(name, dir, revision),
         Model::Info => {
             info();
             Ok(())

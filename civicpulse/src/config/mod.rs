@@ -2,6 +2,7 @@
 
 pub mod layers;
 pub mod secrets;
+pub mod tiers;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use ingest::webhook::WebhookConfig;
 use serde::Deserialize;
 use stream::{EmbeddedConfig, KafkaConfig, StreamConfig};
 
+use self::tiers::{ModelsSection, TierName};
 use crate::cli::ConfigArgs;
 
 /// Every setting with its default and its meaning.
@@ -42,6 +44,8 @@ pub struct Config {
     pub stream: StreamSection,
     /// Enrichment.
     pub enrich: EnrichSection,
+    /// Reading texts.
+    pub models: ModelsSection,
     /// Aggregation.
     pub aggregate: AggregateSection,
     /// When a difference is called a trend.
@@ -317,16 +321,23 @@ impl Config {
         if self.publish.threshold < 3 {
             bail!("publish.threshold is {}: use 3 or more, fewer protect nobody", self.publish.threshold);
         }
+        self.models.check()?;
         self.aggregate(None).check()?;
         Ok(())
     }
 
-    /// The log's configuration.
+    /// The log's configuration. A reader that is a thousand times slower gets smaller batches: a worker that does not poll in
+    /// time loses its partitions.
     pub fn stream(&self) -> StreamConfig {
+        let most = if self.models.tier == TierName::Transformer { tiers::TRANSFORMER_FETCH_BYTES } else { usize::MAX };
         match self.stream.kind {
-            StreamKind::Kafka => StreamConfig::Kafka(self.stream.kafka.clone()),
+            StreamKind::Kafka => {
+                let kafka = self.stream.kafka.clone();
+                StreamConfig::Kafka(KafkaConfig { fetch_bytes: kafka.fetch_bytes.min(most), ..kafka })
+            }
             StreamKind::Embedded => {
-                StreamConfig::Embedded(EmbeddedConfig { dir: self.data.dir.join("log"), ..self.stream.embedded.clone() })
+                let (dir, embedded) = (self.data.dir.join("log"), self.stream.embedded.clone());
+                StreamConfig::Embedded(EmbeddedConfig { dir, fetch_bytes: embedded.fetch_bytes.min(most), ..embedded })
             }
         }
     }
@@ -445,6 +456,7 @@ mod tests {
         assert_eq!(config.stream.embedded, EmbeddedConfig::default());
         assert_eq!(config.stream.kafka, KafkaConfig::default());
         assert_eq!(config.log.filter, LogConfig::default().filter);
+        assert_eq!(config.models.cascade.policy(), models::cascade::Policy::default());
         let (webhook, default) = (config.webhook().unwrap(), WebhookConfig::default());
         assert_eq!((webhook.max_body_bytes, webhook.max_concurrent), (default.max_body_bytes, default.max_concurrent));
         assert_eq!(webhook.log_timeout_ms, default.log_timeout_ms);
@@ -460,6 +472,12 @@ mod tests {
         assert!(refused("[enrich]\nworker = 2").contains("did you mean `workers`?"));
         assert!(refused("[postgres]\ntls_key_file = 'k'").contains("belong together"));
         assert!(refused("[aggregate]\nminute_cells_days = 0").contains("minute_cells_us"));
+        assert!(refused("[models]\ntier = 'transfomer'").contains("compact"));
+        assert!(refused("[models.cascade]\naudit_share = 2").contains("models.cascade.audit_share is 2"));
+        assert!(refused("[models.cascade]\nbudget_texts_per_s = -1").contains("budget_texts_per_s is -1"));
+        let asked = refused("[models]\ntier = 'cascade'");
+        let reason = if crate::tier::HAS_TRANSFORMER { "models.transformer.dir" } else { "--features transformer" };
+        assert!(asked.contains(reason), "{asked}");
         assert!(refused("[http]\nlisten = 'everywhere'").contains("socket address"));
     }
 }

@@ -78,6 +78,26 @@ fn broken_texts_have_an_answer() {
 }
 
 #[test]
+fn a_program_without_the_transformer_tier_says_how_to_get_it() {
+    // A program built with the tier would look for the directory instead.
+    let missing = |error: String| {
+        let expected = if civicpulse::tier::HAS_TRANSFORMER { "no-such-model" } else { "--features transformer" };
+        assert!(error.contains(expected), "{error}");
+    };
+    missing(fail(program().args(["classify", "--tier", "transformer", "--model", "no-such-model"]), 1));
+    missing(fail(
+        program().args(["model", "evaluate", "--tier", "transformer", "--model", "no-such-model", "--data", "none"]),
+        1,
+    ));
+    let train = ["model", "train", "--tier", "transformer", "--base", "no-such-model", "--output", "no-such-output"];
+    missing(fail(program().args(train), 1));
+    let fetch = ["model", "fetch", "no-such-owner/no-such-model", "--dir", "no-such-directory"];
+    missing(fail(program().args(fetch).env("HF_ENDPOINT", "http://127.0.0.1:9"), 1));
+    assert!(fail(program().args(["classify", "--tier", "transformer"]), 2).contains("--model"));
+    assert!(fail(program().args(["model", "train", "--tier", "transformer", "--output", "x"]), 2).contains("--base"));
+}
+
+#[test]
 fn redact_masks_and_says_where() {
     assert_eq!(piped(&["redact"], "call 617-555-0134\n"), "{\"text\":\"call <phone>\",\"spans\":[[5,17,\"phone\"]]}\n");
     assert_eq!(

@@ -71,7 +71,7 @@ impl World {
     /// Runs a worker whose output of `topic` is refused every `every` appends, until everything is committed.
     fn work(&self, topic: Topic, every: u64) {
         let metrics = EnrichMetrics::register(&self.registry).unwrap();
-        let config = EnricherConfig { pseudonym_key: [7; 32], districts: Arc::default() };
+        let config = EnricherConfig { pseudonym_key: [7; 32], districts: Arc::default(), tier: enrich::tier::Tier::Compact };
         let producer = Refusing { log: self.log.producer().unwrap(), topic, every, appends: AtomicU64::new(0) };
         let consumer = self.log.group_consumer(Topic::Raw, GROUP).unwrap();
         let enricher = Enricher::new(config, metrics.clone());

@@ -29,7 +29,7 @@ pub(super) fn temperatures(model: &CompactModel, dev: &[&Example]) -> [[f32; HEA
     })
 }
 
-fn best_temperature(head: usize, labelled: &[(&[f32; OUTPUTS], u8, f32)]) -> f32 {
+pub(crate) fn best_temperature(head: usize, labelled: &[(&[f32; OUTPUTS], u8, f32)]) -> f32 {
     if labelled.is_empty() {
         return 1.0;
     }

@@ -5,7 +5,7 @@
 //! Same data, same options, same machine kind: the same bytes, because each block is trained by one thread in one order
 //! (two blocks, so two threads) and every random number comes from one seed.
 
-mod calibrate;
+pub(crate) mod calibrate;
 mod example;
 mod fit;
 mod hyper;

@@ -8,3 +8,5 @@ mod language;
 mod mask;
 mod masking;
 mod shares;
+#[cfg(feature = "transformer")]
+mod transformer;
