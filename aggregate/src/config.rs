@@ -6,7 +6,8 @@ use feedback::time::{DAY_US, HOUR_US, MINUTE_US};
 
 use crate::cells::Width;
 use crate::error::AggregateError;
-use crate::tables::priorities::PriorityWeights;
+use crate::tables::allocation::AllocationConfig;
+use crate::tables::priorities::PriorityConfig;
 use crate::tables::service_levels::{DEFAULT_AGAIN_WITHIN_DAYS, DEFAULT_MIN_CASES};
 use crate::tables::trends::TrendConfig;
 use crate::tables::under_reporting::UnderReportingConfig;
@@ -59,8 +60,10 @@ pub struct Config {
     pub windows: Vec<WindowSpec>,
     /// When a difference is called a trend.
     pub trends: TrendConfig,
-    /// What counts how much in priorities.
-    pub priority_weights: PriorityWeights,
+    /// How priorities are ranked.
+    pub priorities: PriorityConfig,
+    /// How plans are made.
+    pub allocation: AllocationConfig,
     /// Fewest cases of which service levels show a median or a share.
     pub min_cases: u64,
     /// A case is reported again when the same topic comes up at the same place within so many days of its closing.
@@ -71,6 +74,8 @@ pub struct Config {
     pub segment_rows: usize,
     /// Shortest time between two published snapshots.
     pub publish_interval_us: i64,
+    /// Identifies everything that was configured, for whoever traces a figure back; see table `provenance`.
+    pub configuration_hash: String,
     /// Where checkpoints lie; `None` keeps none and starts from the log's beginning.
     pub checkpoint_dir: Option<PathBuf>,
     /// Time between checkpoints.
@@ -93,12 +98,14 @@ impl Default for Config {
                 WindowSpec::new("28 days", FOUR_WEEKS_US),
             ],
             trends: TrendConfig::default(),
-            priority_weights: PriorityWeights::default(),
+            priorities: PriorityConfig::default(),
+            allocation: AllocationConfig::default(),
             min_cases: DEFAULT_MIN_CASES,
             again_within_days: DEFAULT_AGAIN_WITHIN_DAYS,
             under_reporting: UnderReportingConfig::default(),
             segment_rows: 64 << 10,
             publish_interval_us: 50_000,
+            configuration_hash: String::new(),
             checkpoint_dir: None,
             checkpoint_interval_us: 30_000_000,
         }
@@ -127,6 +134,8 @@ impl Config {
         if self.day_cells_us < self.retention_us {
             return refuse(format!("day_cells_us is {}: at least retention_us, {}", self.day_cells_us, self.retention_us));
         }
+        self.priorities.check().map_err(|error| AggregateError::Config { problem: error.to_string() })?;
+        self.allocation.check().map_err(|problem| AggregateError::Config { problem })?;
         if !(1..=1 << 20).contains(&self.segment_rows) {
             return refuse(format!("segment_rows is {}: between 1 and 1048576", self.segment_rows));
         }

@@ -19,6 +19,14 @@ pub enum AggregateError {
         /// Which setting, what it is, what would be right.
         problem: String,
     },
+    /// A window that is not a length; the one who asks has to write another.
+    #[error("`{written}` is not a window: {problem}")]
+    Window {
+        /// As it was written.
+        written: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
     /// A table that could not be computed; trying again on the same snapshot gives the same answer.
     #[error("table {table} could not be computed: {problem}")]
     Table {

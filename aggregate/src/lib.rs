@@ -5,12 +5,14 @@
 //! snapshot to disk. One thread writes; everybody else reads snapshots.
 
 mod apply;
+mod asked;
 mod cells;
 mod checkpoint;
 mod compaction;
 mod config;
 mod cow;
 mod dead;
+mod decisions;
 mod derived;
 mod dictionary;
 pub mod disclosure;
@@ -34,12 +36,14 @@ mod snapshot;
 mod sources;
 mod state;
 pub mod statistics;
+mod suggest;
 pub mod tables;
 mod terms;
 mod view;
 mod watermark;
 mod windows;
 
+pub use asked::{Asked, MAX_WINDOW_US};
 pub use config::{Config, District, Reference, WindowSpec};
 pub use error::AggregateError;
 pub use metrics::Metrics;

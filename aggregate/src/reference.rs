@@ -1,6 +1,9 @@
 //! Reference data that the city supplies: who lives where, and how well off.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use crate::statistics::percentile::Percentiles;
+use crate::tables::budgets::Budget;
 
 /// Deprivation bands that districts are put into, where there are at least as many.
 pub const BANDS: usize = 5;
@@ -27,6 +30,8 @@ pub struct District {
 pub struct Reference {
     /// The districts.
     pub districts: Vec<District>,
+    /// What it costs to meet a need.
+    pub budgets: Vec<Budget>,
 }
 
 fn positive(value: Option<f64>) -> Option<f64> {
@@ -77,6 +82,15 @@ impl Reference {
         named.map(|(name, deprivation)| (name, of(deprivation))).collect()
     }
 
+    /// Each district's place by deprivation among those where it is known: 0 the least deprived to 1, ties half.
+    pub fn deprivation_places(&self) -> HashMap<&str, f64> {
+        let finite =
+            self.districts.iter().filter_map(|d| Some((d.name.as_str(), d.deprivation.filter(|value| value.is_finite())?)));
+        let known: Vec<(&str, f64)> = finite.collect();
+        let scale = Percentiles::new(known.iter().map(|(_, value)| *value));
+        known.into_iter().map(|(name, value)| (name, scale.of(value))).collect()
+    }
+
     /// Residents who mainly speak a language, over all districts that say so; `None` where none does.
     pub fn speakers(&self, language: &str) -> Option<f64> {
         let told = self.districts.iter().filter(|d| !d.languages.is_empty());
@@ -97,17 +111,21 @@ mod tests {
     fn bands_are_even_and_equals_share_one() {
         let districts: Vec<District> =
             (0..10).map(|i| district(&format!("d{i}"), 100.0, Some(f64::from(i)))).chain([district("x", 5.0, None)]).collect();
-        let reference = Reference { districts };
+        let reference = Reference { districts, ..Reference::default() };
         let bands = reference.bands();
         assert_eq!((bands.len(), bands["d0"], bands["d1"], bands["d2"], bands["d9"]), (10, 1, 1, 2, 5));
-        let equal = Reference { districts: vec![district("a", 1.0, Some(3.0)), district("b", 1.0, Some(3.0))] };
+        let equal =
+            Reference { districts: vec![district("a", 1.0, Some(3.0)), district("b", 1.0, Some(3.0))], ..Reference::default() };
         assert_eq!(equal.bands().values().copied().collect::<Vec<_>>(), [1, 1]);
         assert!(Reference::default().bands().is_empty());
     }
 
     #[test]
     fn what_is_not_a_number_of_people_is_unknown() {
-        let mut reference = Reference { districts: vec![district("a", f64::NAN, Some(f64::NAN)), district("b", 0.0, None)] };
+        let mut reference = Reference {
+            districts: vec![district("a", f64::NAN, Some(f64::NAN)), district("b", 0.0, None)],
+            ..Reference::default()
+        };
         assert_eq!((reference.population("a"), reference.population("b"), reference.city_population()), (None, None, None));
         assert_eq!((reference.deprivation("a"), reference.bands().len(), reference.speakers("es")), (None, 0, None));
         reference.districts.push(District {

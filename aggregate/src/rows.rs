@@ -208,6 +208,11 @@ impl Rows {
         self.value::<UInt64Type>(Column::Fingerprint, row).unwrap_or(0)
     }
 
+    /// Votes of support; 0 where none are known.
+    pub(crate) fn votes(&self, row: usize) -> u32 {
+        self.value::<UInt32Type>(Column::Votes, row).unwrap_or(0)
+    }
+
     pub(crate) fn id(&self, row: usize) -> &str {
         self.column(Column::Id).and_then(|ids| ids.as_string_opt::<i32>()).map_or("", |ids| ids.value(row))
     }

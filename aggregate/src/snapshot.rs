@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use arrow::array::RecordBatch;
 use feedback::Timestamp;
 
+use crate::asked::Asked;
 use crate::config::{Config, Reference};
+use crate::decisions;
 use crate::derived;
 use crate::error::AggregateError;
 use crate::incidents::{Incidents, IncidentsOf, Keeper};
@@ -15,14 +17,14 @@ use crate::reporting;
 use crate::segment::Segment;
 use crate::service;
 use crate::state::State;
-use crate::tables::priorities::PriorityWeights;
+use crate::tables::priorities::{PriorityConfig, PriorityWeights};
 use crate::tables::under_reporting::{Adjustment, Exposure};
 use crate::tables::{self, TableName};
 use crate::view::{SegmentView, WordArrays};
 use crate::windows::{Group, Window};
 
-/// Tables computed for other ends of the windows that are remembered, the newest.
-const MAX_AS_OF: usize = 16;
+/// Tables computed for other windows than those kept that are remembered, the newest.
+const MAX_ASKED: usize = 16;
 
 type Computed = OnceLock<Result<Arc<RecordBatch>, String>>;
 
@@ -38,7 +40,7 @@ pub struct Snapshot {
     computed: [Computed; tables::ALL.len()],
     /// Asked for by several tables, hence kept beside them.
     exposures: OnceLock<Vec<(Group, Exposure)>>,
-    as_of: Mutex<Vec<(TableName, Timestamp, Arc<RecordBatch>)>>,
+    asked: Mutex<Vec<(TableName, Asked, Arc<RecordBatch>)>>,
 }
 
 impl fmt::Debug for Snapshot {
@@ -64,8 +66,8 @@ impl Snapshot {
         let view = |segment: &Arc<Segment>| Arc::new(SegmentView::new(segment.clone(), words.clone(), incidents.clone()));
         let views = state.segments().map(view).collect();
         let computed = std::array::from_fn(|_| OnceLock::new());
-        let (exposures, as_of) = (OnceLock::new(), Mutex::default());
-        Self { sequence, state, incidents, views, idle, config, reference, computed, exposures, as_of }
+        let (exposures, asked) = (OnceLock::new(), Mutex::default());
+        Self { sequence, state, incidents, views, idle, config, reference, computed, exposures, asked }
     }
 
     /// Grows by one with every snapshot of a process.
@@ -116,45 +118,83 @@ impl Snapshot {
         computed.clone().map_err(|problem| AggregateError::Table { table: table.as_str(), problem })
     }
 
-    /// `windows`, `trends`, `emerging_terms`, `priorities` or `representation` with the windows ending at `moment`, from what is known now: from the cells, where
-    /// those no longer reach back from the rows, else from coarser cells. A window before all of them is left out. An error for other tables.
-    pub fn table_as_of(&self, table: TableName, moment: Timestamp) -> Result<Arc<RecordBatch>, AggregateError> {
-        let remembered = || self.as_of.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((_, _, batch)) = remembered().iter().find(|entry| (entry.0, entry.1) == (table, moment)) {
+    /// `windows`, `trends`, `emerging_terms`, `priorities`, `representation` or `allocation` for another window, by other choices, or
+    /// with windows ending elsewhere, from what is known now: from the cells, where those no longer reach back from the rows, else from
+    /// coarser cells. A window before all of them is left out. An error for other tables.
+    pub fn table_asked(&self, table: TableName, asked: &Asked) -> Result<Arc<RecordBatch>, AggregateError> {
+        if *asked == Asked::default() {
+            return self.table(table);
+        }
+        let remembered = || self.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((_, _, batch)) = remembered().iter().find(|entry| entry.0 == table && entry.1 == *asked) {
             return Ok(batch.clone());
         }
-        let windows = self.windows_as_of(moment);
+        let windows = self.windows_asked(asked);
         let batch = Arc::new(match table {
             TableName::Windows => tables::windows::table(&windows, &self.state.words.district, &self.reference)?,
             TableName::Trends => derived::trends(self, &windows)?,
             TableName::EmergingTerms => tables::emerging_terms::table(&self.state, &windows)?,
-            TableName::Priorities => derived::priorities(self, &windows, &self.config.priority_weights)?,
+            TableName::Priorities => decisions::priorities(self, &windows, &self.choices(table, asked)?)?,
             TableName::Representation => reporting::representation(self, &windows)?,
+            TableName::Allocation => self.allocation(asked)?,
             other => {
-                let problem = "it does not depend on where windows end; leave out as_of".into();
+                let problem = "it does not depend on windows; leave out window and as_of".into();
                 return Err(AggregateError::Table { table: other.as_str(), problem });
             }
         });
         let mut remembered = remembered();
-        remembered.truncate(MAX_AS_OF - 1);
-        remembered.insert(0, (table, moment, batch.clone()));
+        remembered.truncate(MAX_ASKED - 1);
+        remembered.insert(0, (table, asked.clone(), batch.clone()));
         Ok(batch)
     }
 
-    /// `priorities` with other weights, and with the windows ending at `as_of` (or where they end now). Not remembered.
-    pub fn priorities(&self, as_of: Option<Timestamp>, weights: &PriorityWeights) -> Result<RecordBatch, AggregateError> {
-        match as_of {
-            Some(moment) => derived::priorities(self, &self.windows_as_of(moment), weights),
-            None => derived::priorities(self, self.ended(), weights),
+    /// How priorities are ranked for this question.
+    fn choices(&self, table: TableName, asked: &Asked) -> Result<PriorityConfig, AggregateError> {
+        let configured = self.config.priorities;
+        let weights = asked.weights.as_ref().map(|text| PriorityWeights::parse(text, &configured.weights)).transpose();
+        let weights = weights.map_err(|error| AggregateError::Table { table: table.as_str(), problem: error.to_string() })?;
+        Ok(PriorityConfig {
+            weights: weights.unwrap_or(configured.weights),
+            top_k: asked.top_k.unwrap_or(configured.top_k),
+            ..configured
+        })
+    }
+
+    /// What to fund in one window, by default the configured one.
+    fn allocation(&self, asked: &Asked) -> Result<RecordBatch, AggregateError> {
+        let window = match &asked.window {
+            Some(window) => window.clone(),
+            None => self.config.allocation.window.parse()?,
+        };
+        let windows = self.windows_asked(&Asked { window: Some(window), ..asked.clone() });
+        decisions::allocation(self, windows.first(), asked.total, &self.choices(TableName::Allocation, asked)?)
+    }
+
+    /// The windows asked for. One of a configured length is that window, whatever it was called; without a moment they end
+    /// where the configured ones do: at the watermark, and there are none before the first.
+    fn windows_asked(&self, asked: &Asked) -> Vec<Window> {
+        let configured: Vec<&Window> = self.state.windows.iter().collect();
+        let (now, ad_hoc): (Vec<&Window>, Option<Window>) = match &asked.window {
+            None => (configured, None),
+            Some(spec) => match configured.into_iter().find(|window| window.spec.length_us == spec.length_us) {
+                Some(window) => (vec![window], None),
+                None => (Vec::new(), Some(Window::new(spec.clone()))),
+            },
+        };
+        match (asked.as_of, self.state.watermark) {
+            (Some(moment), _) => now.into_iter().chain(&ad_hoc).filter_map(|w| self.window_as_of(w, moment.micros())).collect(),
+            (None, Some(watermark)) => {
+                let ad_hoc = ad_hoc.and_then(|window| self.window_as_of(&window, watermark));
+                now.into_iter().cloned().chain(ad_hoc).collect()
+            }
+            (None, None) => Vec::new(),
         }
     }
 
-    fn windows_as_of(&self, moment: Timestamp) -> Vec<Window> {
-        let (cells, moment) = (&self.state.cells, moment.micros());
-        let exact = |window: &Window| window.as_of(cells, moment).filter(|found| found.width == window.width);
-        let as_of =
-            |window| exact(window).or_else(|| self.window_from_rows(window, moment)).or_else(|| window.as_of(cells, moment));
-        self.state.windows.iter().filter_map(as_of).collect()
+    fn window_as_of(&self, window: &Window, moment: i64) -> Option<Window> {
+        let cells = &self.state.cells;
+        let exact = window.as_of(cells, moment).filter(|found| found.width == window.width);
+        exact.or_else(|| self.window_from_rows(window, moment)).or_else(|| window.as_of(cells, moment))
     }
 
     /// A window that ends where its own cells no longer reach, counted from the rows while they do.
@@ -185,7 +225,7 @@ impl Snapshot {
             TableName::Cells => tables::cells::table(state),
             TableName::Windows => tables::windows::table(self.ended(), &state.words.district, &self.reference),
             TableName::Trends => derived::trends(self, self.ended()),
-            TableName::Priorities => derived::priorities(self, self.ended(), &self.config.priority_weights),
+            TableName::Priorities => decisions::priorities(self, self.ended(), &self.config.priorities),
             TableName::ServiceLevels => service::service_levels(self),
             TableName::ServiceLevelsByBand => service::service_levels_by_band(self),
             TableName::UnderReporting => reporting::under_reporting(self),
@@ -198,6 +238,9 @@ impl Snapshot {
             TableName::Topics => tables::topics::table(),
             TableName::Incidents => tables::incidents::table(state, &self.incidents()),
             TableName::EmergingTerms => tables::emerging_terms::table(state, self.ended()),
+            TableName::Budgets => tables::budgets::table(&self.reference),
+            TableName::Allocation => self.allocation(&Asked::default()),
+            TableName::Provenance => tables::provenance::table(self),
         }
     }
 

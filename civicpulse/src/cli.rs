@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::report;
+
 /// Listens to a city: feedback from portals and social feeds, understood, counted in event time, there for SQL.
 #[derive(Debug, Parser)]
 #[command(name = "civicpulse", version, about, propagate_version = true, max_term_width = 120)]
@@ -26,6 +28,8 @@ pub enum Command {
     Sql(Sql),
     /// Print what everybody may see of a month: counts without small cells, released once.
     Publish(Publish),
+    /// What people who decide look at: a table or a file, with where it comes from.
+    Report(Report),
     /// Read texts: one JSON object a line with language, tone, signal, topic and urgency.
     Classify(Classify),
     /// Mask personal data: one text a line in, one JSON object a line out.
@@ -152,6 +156,47 @@ pub struct Publish {
     /// Write to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// `civicpulse report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Which report.
+    #[arg(value_enum)]
+    pub kind: report::Kind,
+    /// The window: 1h, 24h, 7d, 28d, or another that is configured.
+    #[arg(long, value_name = "LENGTH", default_value = "28d")]
+    pub window: String,
+    /// End the window at this time instead of the watermark, for example 2011-08-28T18:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub as_of: Option<String>,
+    /// Weights in place of the configured ones, for example 'severity=2, backlog=1' or 'configured, equity=0.5'.
+    #[arg(long, value_name = "WEIGHTS")]
+    pub weights: Option<String>,
+    /// For allocation: the money that there is, in the currency of the budgets.
+    #[arg(long, value_name = "N")]
+    pub total: Option<f64>,
+    /// For allocation: CSV file with the budgets; wins over city.budgets_file.
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    pub budgets: Option<PathBuf>,
+    /// Rows at most.
+    #[arg(long, value_name = "N")]
+    pub top: Option<u64>,
+    /// How to write it.
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: report::Format,
+    /// With csv: begin with lines that say where the figures come from, each after a #.
+    #[arg(long)]
+    pub comments: bool,
+    /// Write to this file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Ask the running server at this URL, for example postgres://127.0.0.1:5433.
+    #[arg(long, conflicts_with_all = ["data_dir", "config"])]
+    pub url: Option<String>,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 /// `civicpulse classify`.

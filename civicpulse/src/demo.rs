@@ -90,5 +90,5 @@ pub fn city(truth: &Truth) -> Result<City> {
         languages: languages(&district.language_shares),
         ..District::default()
     });
-    Ok(City { districts: districts.into(), reference: Reference { districts: reference.collect() } })
+    Ok(City { districts: districts.into(), reference: Reference { districts: reference.collect(), ..Reference::default() } })
 }

@@ -1,5 +1,6 @@
 //! The program as a library: command line, configuration, HTTP and the wiring of a node. The only crate that knows everybody.
 
+pub mod budgets;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -11,5 +12,6 @@ pub mod node;
 pub mod pseudonym;
 pub mod reference;
 pub mod release;
+pub mod report;
 pub mod telemetry;
 pub mod tier;

@@ -190,7 +190,7 @@ impl Node {
     fn start_aggregate(&mut self, config: &Config, reference: Reference, clock: Arc<dyn Clock>) -> Result<()> {
         let checkpoints = config.data.dir.join("checkpoint");
         let metrics = aggregate::Metrics::register(&self.registry)?;
-        let settings = config.aggregate(Some(checkpoints));
+        let settings = aggregate::Config { configuration_hash: config.hash.clone(), ..config.aggregate(Some(checkpoints)) };
         let aggregator = Aggregator::open(settings, reference, clock.clone(), metrics, self.log.partitions())?;
         let positions = aggregator.positions();
         let enriched = self.log.reader(Topic::Enriched, &positions.enriched)?;

@@ -34,7 +34,7 @@ pub fn from_files<'a>(files: impl IntoIterator<Item = &'a Path>, name_property: 
             lay_over(known.entry(name).or_default(), district);
         }
     }
-    Ok(Reference { districts: known.into_values().collect() })
+    Ok(Reference { districts: known.into_values().collect(), ..Reference::default() })
 }
 
 fn lay_over(known: &mut District, new: District) {

@@ -261,7 +261,8 @@ fn from_plan(message: &str, known: &Known<'_>) -> SqlError {
     }
     if let Some(name) = between(message, "table function '", "' not found") {
         let hint =
-            ": windows, trends, priorities and representation take as_of =>; generate_series and range make rows".to_owned();
+            ": windows, trends, emerging_terms, priorities, representation and allocation take arguments; generate_series and range make rows"
+                .to_owned();
         return SqlError::UnknownFunction { name: name.to_owned(), hint };
     }
     if let Some(name) = between(message, "Invalid function '", "'") {

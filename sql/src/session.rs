@@ -5,7 +5,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use aggregate::{TableName, tables};
+use aggregate::{Asked, TableName, tables};
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
 use datafusion::common::Result;
 use datafusion::datasource::TableProvider;
@@ -22,7 +22,7 @@ use feedback::Clock;
 
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::tables::as_of::AsOfPlanner;
+use crate::tables::call::CallPlanner;
 use crate::tables::information_schema::InformationSchema;
 use crate::tables::{FeedbackTable, SnapshotTable, comments};
 use crate::{growth, pg_functions};
@@ -36,7 +36,7 @@ pub(crate) async fn template(limits: &Limits, clock: &Arc<dyn Clock>, metrics: &
         .with_config(config(limits))
         .with_runtime_env(runtime(limits)?)
         .with_default_features()
-        .with_relation_planners(vec![Arc::new(AsOfPlanner { clock: Arc::clone(clock) })])
+        .with_relation_planners(vec![Arc::new(CallPlanner { clock: Arc::clone(clock) })])
         .with_table_factories(Default::default())
         .with_file_formats(Vec::new())
         .build();
@@ -90,7 +90,7 @@ fn catalog(metrics: &Metrics) -> Result<Arc<dyn CatalogProvider>> {
     for table in tables::ALL.iter() {
         let provider: Arc<dyn TableProvider> = match table.table {
             TableName::Feedback => Arc::new(FeedbackTable { schema: (table.schema)(), metrics: metrics.clone() }),
-            small => Arc::new(SnapshotTable::new(small, None)),
+            small => Arc::new(SnapshotTable::new(small, Asked::default())),
         };
         public.register_table(table.name.to_owned(), provider)?;
     }

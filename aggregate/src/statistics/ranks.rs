@@ -68,6 +68,33 @@ pub enum Critical {
     },
 }
 
+/// Which ends of a set are asked for. One end alone is sharper for a single quantity; for all at once it is that of both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Side {
+    /// Best and worst place.
+    #[default]
+    Both,
+    /// The best place; the worst is the last.
+    Low,
+    /// The worst place; the best is the first.
+    High,
+}
+
+/// What is asked of the sets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Request {
+    /// What is promised.
+    pub coverage: Coverage,
+    /// Where the critical value comes from.
+    pub critical: Critical,
+    /// Probability with which the promise holds.
+    pub level: f64,
+    /// Which ends.
+    pub side: Side,
+    /// Whether what is rejected lowers the critical value for the rest (step-down): sharper, and as valid.
+    pub stepwise: bool,
+}
+
 /// Most quantities that can be simulated or have a covariance matrix: memory is `draws x quantities x 8` bytes.
 pub const MAX_SIMULATED: usize = 1000;
 /// Most draws.
@@ -114,18 +141,23 @@ pub fn sets(
     critical: Critical,
     level: f64,
 ) -> Result<Vec<RankSet>, RankError> {
+    sets_as(estimates, errors, &Request { coverage, critical, level, side: Side::Both, stepwise: true })
+}
+
+/// As [`sets`], with every choice that the method has.
+pub fn sets_as(estimates: &[f64], errors: Errors<'_>, request: &Request) -> Result<Vec<RankSet>, RankError> {
     let problem = Problem::new(estimates, errors)?;
-    let counts = match critical {
-        Critical::Holm => problem.by_holm(coverage, level),
-        Critical::Simulated { draws, seed } => problem.by_simulation(coverage, level, draws, seed)?,
+    let counts = match request.critical {
+        Critical::Holm => problem.by_holm(request),
+        Critical::Simulated { draws, seed } => problem.by_simulation(request, draws, seed)?,
     };
     let mut sorted = estimates.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let n = estimates.len();
-    let rank_set = |(estimate, (larger, smaller)): (&f64, (usize, usize))| RankSet {
-        low: 1 + larger,
+    let rank_set = |(estimate, (larger, smaller)): (&f64, Separated)| RankSet {
+        low: if request.side == Side::High { 1 } else { 1 + larger },
         rank: 1 + n - sorted.partition_point(|s| s <= estimate),
-        high: n - smaller,
+        high: if request.side == Side::Low { n } else { n - smaller },
     };
     Ok(estimates.iter().zip(counts).map(rank_set).collect())
 }
@@ -177,24 +209,29 @@ impl<'a> Problem<'a> {
         difference * difference > critical * critical * self.difference_variance(i, j)
     }
 
-    fn by_holm(&self, coverage: Coverage, level: f64) -> Vec<Separated> {
-        let critical = |hypotheses: usize| normal_quantile(1.0 - (1.0 - level) / hypotheses.max(1) as f64);
+    fn by_holm(&self, request: &Request) -> Vec<Separated> {
+        let critical = |hypotheses: usize| normal_quantile(1.0 - (1.0 - request.level) / hypotheses.max(1) as f64);
         let n = self.estimates.len();
         let sweep = Sweep::new(self);
-        match coverage {
+        let stepwise = request.stepwise;
+        match request.coverage {
             Coverage::Simultaneous => {
                 let count_all = |critical| (0..n).map(|i| sweep.count(i, critical)).collect::<Vec<_>>();
                 let larger = |counts: &Vec<Separated>| counts.iter().map(|(larger, _)| larger).sum();
-                step_down(n * n.saturating_sub(1), critical, count_all, larger)
+                step_down(n * n.saturating_sub(1), stepwise, critical, count_all, larger)
             }
             Coverage::Marginal => {
-                let of = |i| step_down(2 * (n - 1), critical, |c| sweep.count(i, c), |found| found.0 + found.1);
-                (0..n).map(of).collect()
+                let (hypotheses, found): (usize, fn(&Separated) -> usize) = match request.side {
+                    Side::Both => (2 * n.saturating_sub(1), |found| found.0 + found.1),
+                    Side::Low => (n.saturating_sub(1), |found| found.0),
+                    Side::High => (n.saturating_sub(1), |found| found.1),
+                };
+                (0..n).map(|i| step_down(hypotheses, stepwise, critical, |c| sweep.count(i, c), found)).collect()
             }
         }
     }
 
-    fn by_simulation(&self, coverage: Coverage, level: f64, draws: usize, seed: u64) -> Result<Vec<Separated>, RankError> {
+    fn by_simulation(&self, request: &Request, draws: usize, seed: u64) -> Result<Vec<Separated>, RankError> {
         let n = self.estimates.len();
         if n > MAX_SIMULATED || !(1..=MAX_DRAWS).contains(&draws) {
             return Err(RankError::TooLarge { estimates: n, draws });
@@ -202,28 +239,53 @@ impl<'a> Problem<'a> {
         let errors = self.draw(draws, seed)?;
         let pairs: Vec<(usize, usize)> = (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).collect();
         let mut counts = vec![(0, 0); n];
-        match coverage {
-            Coverage::Simultaneous => {
-                for (larger, smaller) in self.separated(pairs, &errors, level) {
+        match (request.coverage, request.side) {
+            (Coverage::Simultaneous, _) => {
+                for (larger, smaller) in self.separated(pairs, &errors, request) {
                     counts[smaller].0 += 1;
                     counts[larger].1 += 1;
                 }
             }
-            Coverage::Marginal => {
+            (Coverage::Marginal, Side::Both) => {
                 for (i, count) in counts.iter_mut().enumerate() {
                     let own = (0..n).filter(|&j| j != i).map(|j| (i, j)).collect();
-                    for (_, smaller) in self.separated(own, &errors, level) {
+                    for (_, smaller) in self.separated(own, &errors, request) {
                         *(if smaller == i { &mut count.0 } else { &mut count.1 }) += 1;
                     }
                 }
+            }
+            (Coverage::Marginal, Side::Low) => {
+                let ahead = |i| (0..n).filter(move |&j| j != i).map(move |j| (j, i)).collect();
+                counts.iter_mut().enumerate().for_each(|(i, count)| count.0 = self.larger(ahead(i), &errors, request));
+            }
+            (Coverage::Marginal, Side::High) => {
+                let behind = |i| (0..n).filter(move |&j| j != i).map(move |j| (i, j)).collect();
+                counts.iter_mut().enumerate().for_each(|(i, count)| count.1 = self.larger(behind(i), &errors, request));
             }
         }
         Ok(counts)
     }
 
+    /// In how many of these pairs the first is significantly larger than the second, which is all that is tested.
+    fn larger(&self, mut open: Vec<(usize, usize)>, errors: &[Vec<f64>], request: &Request) -> usize {
+        let mut larger = 0;
+        loop {
+            let weighed: Vec<_> = open.iter().map(|&(a, b)| (a, b, self.difference_variance(a, b).sqrt().recip())).collect();
+            let known = weighed.iter().filter(|pair| pair.2.is_finite());
+            let largest = |z: &Vec<f64>| known.clone().fold(0.0f64, |m, &(a, b, precision)| m.max((z[a] - z[b]) * precision));
+            let critical = quantile(errors.iter().map(largest).collect(), request.level);
+            let all = open.len();
+            open.retain(|&(a, b)| !(self.estimates[a] > self.estimates[b] && self.differs(a, b, critical)));
+            larger += all - open.len();
+            if open.len() == all || open.is_empty() || !request.stepwise {
+                return larger;
+            }
+        }
+    }
+
     /// The pairs that differ, by step-down: a hypothesis that is rejected leaves the maximum, which lowers the critical value.
     /// Only one of a pair's two hypotheses can be rejected; the other stays.
-    fn separated(&self, mut open: Vec<(usize, usize)>, errors: &[Vec<f64>], level: f64) -> Vec<(usize, usize)> {
+    fn separated(&self, mut open: Vec<(usize, usize)>, errors: &[Vec<f64>], request: &Request) -> Vec<(usize, usize)> {
         let precision = |i: usize, j: usize| self.difference_variance(i, j).recip();
         let mut separated: Vec<(usize, usize)> = Vec::new();
         loop {
@@ -233,12 +295,10 @@ impl<'a> Problem<'a> {
                 let most = either.iter().fold(0.0f64, |m, &(i, j, p)| m.max((z[i] - z[j]).powi(2) * p));
                 other.iter().fold(most, |m, &(larger, smaller, p)| m.max((z[smaller] - z[larger]).max(0.0).powi(2) * p))
             };
-            let mut maxima: Vec<f64> = errors.iter().map(largest).collect();
-            let place = ((level * maxima.len() as f64).ceil() as usize).clamp(1, maxima.len()) - 1;
-            let critical = maxima.select_nth_unstable_by(place, f64::total_cmp).1.sqrt();
+            let critical = quantile(errors.iter().map(largest).collect(), request.level).sqrt();
             let (found, rest): (Vec<_>, Vec<_>) = open.into_iter().partition(|&(i, j)| self.differs(i, j, critical));
             let larger_first = |(i, j)| if self.estimates[i] > self.estimates[j] { (i, j) } else { (j, i) };
-            let done = found.is_empty() || rest.is_empty();
+            let done = found.is_empty() || rest.is_empty() || !request.stepwise;
             separated.extend(found.into_iter().map(larger_first));
             if done {
                 return separated;
@@ -267,13 +327,25 @@ impl<'a> Problem<'a> {
     }
 }
 
+/// The smallest of the values that a share of `level` of them does not exceed.
+fn quantile(mut values: Vec<f64>, level: f64) -> f64 {
+    let place = ((level * values.len() as f64).ceil() as usize).clamp(1, values.len()) - 1;
+    *values.select_nth_unstable_by(place, f64::total_cmp).1
+}
+
 /// Repeats a test with the critical value for those hypotheses that earlier rounds left open, until a round rejects nothing new.
-fn step_down<T>(all: usize, critical: impl Fn(usize) -> f64, count: impl Fn(f64) -> T, found: impl Fn(&T) -> usize) -> T {
+fn step_down<T>(
+    all: usize,
+    stepwise: bool,
+    critical: impl Fn(usize) -> f64,
+    count: impl Fn(f64) -> T,
+    found: impl Fn(&T) -> usize,
+) -> T {
     let mut rejected = 0;
     loop {
         let counts = count(critical(all - rejected));
         let now = found(&counts);
-        if now <= rejected || now >= all {
+        if now <= rejected || now >= all || !stepwise {
             return counts;
         }
         rejected = now;
@@ -415,6 +487,30 @@ mod tests {
     fn top_k() {
         let set = RankSet { low: 8, rank: 9, high: 12 };
         assert!(!set.certainly_top(10) && set.possibly_top(10) && set.certainly_top(12) && !set.possibly_top(7));
+    }
+
+    #[test]
+    fn one_end_alone_is_sharper_and_a_single_step_wider() {
+        let estimates: Vec<f64> = (0..12).map(|i| 0.8 * f64::from(i)).collect();
+        let errors = [1.0; 12];
+        for critical in [Critical::Holm, SIMULATED] {
+            let of = |coverage, side, stepwise| {
+                let request = Request { coverage, critical, level: 0.95, side, stepwise };
+                sets_as(&estimates, Errors::Independent(&errors), &request).unwrap()
+            };
+            for coverage in [Coverage::Simultaneous, Coverage::Marginal] {
+                let (both, low, high) =
+                    (of(coverage, Side::Both, true), of(coverage, Side::Low, true), of(coverage, Side::High, true));
+                let single = of(coverage, Side::Both, false);
+                for (((both, low), high), single) in both.iter().zip(&low).zip(&high).zip(&single) {
+                    assert!(low.low >= both.low && low.high == 12 && high.high <= both.high && high.low == 1);
+                    assert!(single.low <= both.low && both.high <= single.high);
+                    assert!(coverage == Coverage::Marginal || (low.low, high.high) == (both.low, both.high));
+                }
+            }
+            let total = |sets: Vec<RankSet>| sets.iter().map(|set| set.low).sum::<usize>();
+            assert!(total(of(Coverage::Marginal, Side::Low, true)) > total(of(Coverage::Marginal, Side::Both, true)));
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Types are those that every SQL client knows: text as `Utf8View`, times as UTC microseconds, counts as `Int64`.
 
+pub mod allocation;
+pub mod budgets;
 pub mod cells;
 mod columns;
 pub mod dead_letters;
@@ -12,6 +14,7 @@ pub mod incidents;
 mod measures;
 pub mod pipeline;
 pub mod priorities;
+pub mod provenance;
 pub mod representation;
 pub mod service_levels;
 pub mod sources;
@@ -69,6 +72,12 @@ pub enum TableName {
     UnderReportingModel,
     /// Who is heard.
     Representation,
+    /// Reference data: what it costs to meet a need.
+    Budgets,
+    /// What to fund.
+    Allocation,
+    /// Where figures come from.
+    Provenance,
 }
 
 /// A table as the catalog shows it.
@@ -144,6 +153,14 @@ pub const ALL: &[TableDef] = &[
         "a rolling window x district, language or channel: who is heard, against who lives there and who needs it",
         representation::schema,
     ),
+    def(TableName::Budgets, "budgets", "what it costs to meet a need of a topic, and how much can be done", budgets::schema),
+    def(
+        TableName::Allocation,
+        "allocation",
+        "a district x topic: what to fund of it under a total, given as allocation(total => ...)",
+        allocation::schema,
+    ),
+    def(TableName::Provenance, "provenance", "a fact by which figures can be traced back", provenance::schema),
 ];
 
 const fn def(table: TableName, name: &'static str, description: &'static str, schema: fn() -> SchemaRef) -> TableDef {

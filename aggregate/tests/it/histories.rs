@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use aggregate::{Aggregator, Config, District, Metrics, Reference, Snapshot, TableName};
+use aggregate::{Aggregator, Asked, Config, District, Metrics, Reference, Snapshot, TableName};
 use feedback::time::{DAY_US, HOUR_US, MINUTE_US};
 use feedback::{Channel, Kind, ManualClock, Signal, Status, Timestamp, Topic};
 use proptest::prelude::*;
@@ -179,7 +179,7 @@ impl Run {
             population: Some(population),
             ..District::default()
         };
-        let reference = Reference { districts: POPULATIONS.map(district).to_vec() };
+        let reference = Reference { districts: POPULATIONS.map(district).to_vec(), ..Reference::default() };
         let aggregator = Aggregator::open(config.clone(), reference, clock.clone(), metrics, PARTITIONS).unwrap();
         Self { aggregator, clock, config: config.clone() }
     }
@@ -332,7 +332,7 @@ proptest! {
         let late = deliver_plainly(&records, &config);
         if let Some(watermark) = early.watermark() {
             for table in [TableName::Windows, TableName::Trends] {
-                let then = late.table_as_of(table, watermark).unwrap();
+                let then = late.table_asked(table, &Asked { as_of: Some(watermark), ..Asked::default() }).unwrap();
                 prop_assert_eq!(show::lines(&then, &[]), show::lines(&early.table(table).unwrap(), &[]));
             }
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use aggregate::statistics::farrington::{Farrington, Threshold};
 use aggregate::statistics::kaplan_meier::{Curve, Duration};
 use aggregate::statistics::poisson;
-use aggregate::statistics::ranks::{self, Coverage, Critical, Errors, RankSet};
+use aggregate::statistics::ranks::{self, Coverage, Critical, Errors, RankSet, Request, Side};
 use serde_json::Value;
 
 /// The cases in `name`, or nothing, said aloud, where the file is missing.
@@ -136,9 +136,21 @@ fn rank_sets_agree() {
             .map(|rows| rows.iter().flat_map(|row| row.as_array().unwrap()).map(|v| v.as_f64().unwrap()).collect());
         let standard_errors = if covariance.is_none() { all("standard_error") } else { Vec::new() };
         let errors = covariance.as_deref().map_or(Errors::Independent(&standard_errors), Errors::Covariance);
+        // As csranks calls its arguments; what a case does not say is the default there.
+        let side = match case["cstype"].as_str() {
+            None | Some("two-sided") => Side::Both,
+            Some("lower") => Side::Low,
+            Some("upper") => Side::High,
+            Some(other) => panic!("unknown type of confidence set {other}"),
+        };
+        let (level, stepwise) = (case["coverage"].as_f64().unwrap_or(0.95), case["stepdown"].as_bool().unwrap_or(true));
         for (key, coverage) in [("simultaneous", Coverage::Simultaneous), ("marginal", Coverage::Marginal)] {
+            if case[key].is_null() {
+                continue;
+            }
             let critical = Critical::Simulated { draws: 20_000, seed: 1 };
-            let ours = ranks::sets(&estimates, errors, coverage, critical, 0.95).unwrap();
+            let request = Request { coverage, critical, level, side, stepwise };
+            let ours = ranks::sets_as(&estimates, errors, &request).unwrap();
             let ends = |end: &str| numbers(&case[key], end).into_iter().map(|v| v.unwrap() as usize).collect::<Vec<_>>();
             let [low, rank, high] = ["lower", "rank", "upper"].map(ends);
             let mut different = 0;
@@ -152,7 +164,7 @@ fn rank_sets_agree() {
             assert!(different * 20 <= 2 * ours.len(), "{different} ends of the {key} sets of {name} differ");
 
             // Holm's critical value is never smaller, so its sets hold the reference's up to the same edge.
-            let wide = ranks::sets(&estimates, errors, coverage, Critical::Holm, 0.95).unwrap();
+            let wide = ranks::sets_as(&estimates, errors, &Request { critical: Critical::Holm, ..request }).unwrap();
             let holds = |(wide, exact): (&RankSet, &RankSet)| wide.low <= exact.low && exact.high <= wide.high;
             assert!(wide.iter().zip(&ours).all(holds), "{name}, {key}");
         }

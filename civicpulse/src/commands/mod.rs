@@ -1,5 +1,6 @@
 //! What the command line can ask for, one file a command.
 
+pub mod answerer;
 mod check_config;
 mod classify;
 mod demo;
@@ -8,6 +9,7 @@ mod model;
 mod progress;
 mod publish;
 mod redact;
+mod report;
 mod run;
 mod shares;
 mod signals;
@@ -32,6 +34,7 @@ pub fn execute(command: Command) -> Result<()> {
         Command::Import(arguments) => import::execute(&arguments),
         Command::Sql(arguments) => sql::execute(&arguments),
         Command::Publish(arguments) => unless_pipe_closed(publish::execute(&arguments)),
+        Command::Report(arguments) => report::execute(&arguments),
         Command::Classify(arguments) => unless_pipe_closed(classify::execute(&arguments)),
         Command::Redact(arguments) => unless_pipe_closed(redact::execute(&arguments)),
         Command::Shares(arguments) => unless_pipe_closed(shares::execute(&arguments)),

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aggregate::WindowSpec;
-use aggregate::tables::priorities::PriorityWeights;
+use aggregate::tables::allocation::AllocationConfig;
+use aggregate::tables::priorities::PriorityConfig;
 use aggregate::tables::trends::TrendConfig;
 use aggregate::tables::under_reporting::UnderReportingConfig;
 use anyhow::{Context, Result, bail};
@@ -51,7 +52,9 @@ pub struct Config {
     /// When a difference is called a trend.
     pub trends: TrendsSection,
     /// How priorities are ranked.
-    pub priorities: PrioritiesSection,
+    pub priorities: PriorityConfig,
+    /// How plans are made.
+    pub allocation: AllocationConfig,
     /// How long the city takes.
     pub service_levels: ServiceLevelsSection,
     /// How often people report what they see.
@@ -61,6 +64,9 @@ pub struct Config {
     /// Live sources.
     #[serde(default, rename = "source")]
     pub sources: Vec<SourceConfig>,
+    /// Identifies the settings: the same ones give the same hash, wherever the data lie.
+    #[serde(skip)]
+    pub hash: String,
 }
 
 /// Local files.
@@ -110,6 +116,8 @@ pub struct CityConfig {
     /// What the command line names, whatever it is; see [`crate::reference`].
     #[serde(skip)]
     pub files: Vec<PathBuf>,
+    /// CSV; empty for none.
+    pub budgets_file: PathBuf,
 }
 
 /// HTTP.
@@ -218,14 +226,6 @@ pub struct TrendsSection {
     pub min_change: f64,
 }
 
-/// How priorities are ranked.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PrioritiesSection {
-    /// What counts how much.
-    pub weights: PriorityWeights,
-}
-
 /// How long the city takes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -306,7 +306,9 @@ impl Config {
             layers::lay(name, &mut table, layers::parse(name, text)?)?;
         }
         layers::lay("the environment", &mut table, layers::from_environment(variables))?;
-        let config: Self = table.try_into().map_err(|error: toml::de::Error| anyhow::anyhow!("configuration: {error}"))?;
+        let hash = hash(&table);
+        let mut config: Self = table.try_into().map_err(|error: toml::de::Error| anyhow::anyhow!("configuration: {error}"))?;
+        config.hash = hash;
         config.check()?;
         Ok(config)
     }
@@ -361,7 +363,9 @@ impl Config {
                 min_ratio: self.trends.min_ratio,
                 min_change: self.trends.min_change,
             },
-            priority_weights: self.priorities.weights,
+            priorities: self.priorities,
+            allocation: self.allocation.clone(),
+            configuration_hash: String::new(),
             min_cases: self.service_levels.min_cases,
             again_within_days: self.service_levels.again_within_days,
             under_reporting: UnderReportingConfig {
@@ -423,17 +427,32 @@ impl Config {
         Ok(Arc::new(index))
     }
 
-    /// Who lives in the districts, as far as the city supplies it: what the files of the configuration say, and over it what
-    /// those of the command line say.
+    /// Who lives in the districts and what meeting a need costs, as far as the city supplies it: what the files of the
+    /// configuration say, and over it what those of the command line say.
     ///
     /// # Errors
     /// A file cannot be read or is not what it should be.
     pub fn reference(&self) -> Result<aggregate::Reference> {
         let configured = [given(&self.city.districts_file), given(&self.city.population_file)];
         let files = configured.into_iter().flatten().chain(self.city.files.iter().map(PathBuf::as_path));
-        crate::reference::from_files(files, &self.city.districts_name_property)
+        let mut reference = crate::reference::from_files(files, &self.city.districts_name_property)?;
+        if let Some(file) = given(&self.city.budgets_file) {
+            reference.budgets = crate::budgets::from_file(file)?;
+        }
+        Ok(reference)
     }
 }
+
+/// BLAKE3 of every setting that can change a figure or who may see it, by name; where the data lie is none of them.
+fn hash(settings: &toml::Table) -> String {
+    let mut settings = settings.clone();
+    settings.remove("data");
+    // A TOML table is sorted by key.
+    blake3::hash(settings.to_string().as_bytes()).to_hex()[..HASH_DIGITS].to_owned()
+}
+
+/// Hexadecimal digits of a configuration's hash: enough to tell any two apart, few enough to read out.
+const HASH_DIGITS: usize = 32;
 
 /// A path that was set: the empty one means "none".
 fn given(path: &Path) -> Option<&Path> {
@@ -466,6 +485,14 @@ mod tests {
     }
 
     #[test]
+    fn the_hash_follows_the_settings_and_not_the_place() {
+        let hash = |text: &str| Config::from_layers(Some(("city.toml", text)), none()).unwrap().hash;
+        assert_eq!(hash("").len(), HASH_DIGITS);
+        assert_eq!(hash(""), hash("[data]\ndir = 'elsewhere'\n[priorities]\ntop_k = 10"));
+        assert_ne!(hash(""), hash("[priorities]\ntop_k = 5"));
+    }
+
+    #[test]
     fn contradictions_and_unknown_settings_are_refused() {
         let refused = |text: &str| format!("{:#}", Config::from_layers(Some(("city.toml", text)), none()).unwrap_err());
         assert!(refused("[enrich]\nworkers = 0").contains("enrich.workers is 0"));
@@ -478,6 +505,9 @@ mod tests {
         let asked = refused("[models]\ntier = 'cascade'");
         let reason = if crate::tier::HAS_TRANSFORMER { "models.transformer.dir" } else { "--features transformer" };
         assert!(asked.contains(reason), "{asked}");
+        assert!(refused("[priorities.weights]\nseverity = -1").contains("priority weight `severity` is -1"));
+        assert!(refused("[priorities.weights]\nvolume = 1").contains("unknown setting `priorities.weights.volume`"));
+        assert!(refused("[allocation]\ndraws = 0").contains("allocation.draws is 0"));
         assert!(refused("[http]\nlisten = 'everywhere'").contains("socket address"));
     }
 }

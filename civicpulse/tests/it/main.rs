@@ -11,5 +11,6 @@ mod deployment;
 mod equity;
 mod full_disk;
 mod generated_docs;
+mod reports;
 mod service;
 mod support;

@@ -18,6 +18,7 @@ use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
 use crate::batches::Batches;
@@ -150,6 +151,15 @@ impl<W: Write + Send> Writer<W> {
             Format::Arrow => Sink::Arrow(Box::new(FileWriter::try_new(output, &schema).map_err(|e| problem(format, e))?)),
         };
         Ok(Self { format, schema, sink })
+    }
+
+    /// Adds a fact about the file, where the format has room for such: Parquet and Arrow.
+    pub fn annotate(&mut self, name: &str, value: &str) {
+        match &mut self.sink {
+            Sink::Parquet(writer) => writer.append_key_value_metadata(KeyValue::new(name.to_owned(), value.to_owned())),
+            Sink::Arrow(writer) => writer.write_metadata(name, value),
+            Sink::Table(_) | Sink::Csv(_) | Sink::Json(_) => {}
+        }
     }
 
     /// Appends rows.

@@ -9,7 +9,8 @@ use aggregate::Snapshot;
 use datafusion::catalog::Session;
 use datafusion::common::{DataFusionError, Result};
 
-pub(crate) mod as_of;
+mod arguments;
+pub(crate) mod call;
 pub(crate) mod comments;
 mod feedback_table;
 pub(crate) mod information_schema;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregate::TableName;
+use aggregate::{Asked, TableName};
 use async_trait::async_trait;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -12,22 +12,21 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::{TableProvider, TableType};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
-use feedback::Timestamp;
 
 use crate::error::SqlError;
 use crate::tables::pinned;
 
-/// One small table, as of now or of a moment. It holds no data: a scan asks the snapshot that its query is pinned to.
+/// One small table, as it stands or as it is asked for. It holds no data: a scan asks the snapshot that its query is pinned to.
 #[derive(Debug)]
 pub(crate) struct SnapshotTable {
     table: TableName,
     schema: SchemaRef,
-    as_of: Option<Timestamp>,
+    asked: Asked,
 }
 
 impl SnapshotTable {
-    pub(crate) fn new(table: TableName, as_of: Option<Timestamp>) -> Self {
-        Self { table, schema: (table.def().schema)(), as_of }
+    pub(crate) fn new(table: TableName, asked: Asked) -> Self {
+        Self { table, schema: (table.def().schema)(), asked }
     }
 }
 
@@ -49,11 +48,7 @@ impl TableProvider for SnapshotTable {
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let snapshot = pinned(session)?;
-        let batch = match self.as_of {
-            None => snapshot.table(self.table),
-            Some(moment) => snapshot.table_as_of(self.table, moment),
-        };
-        let batch = batch.map_err(|error| SqlError::Argument(error.to_string()))?;
+        let batch = snapshot.table_asked(self.table, &self.asked).map_err(|error| SqlError::Argument(error.to_string()))?;
         let partitions = cut(&batch, session.config().batch_size(), session.config().target_partitions());
         let scan = MemorySourceConfig::try_new_exec(&partitions, self.schema(), projection.cloned())?;
         Ok(scan)

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use aggregate::tables::budgets::Budget;
 use aggregate::{Aggregator, Config, District, Metrics, Reference, Snapshot};
 use arc_swap::ArcSwap;
 use arrow::array::{
@@ -160,8 +161,18 @@ impl City {
     pub fn new(segment_rows: usize) -> Self {
         let clock = Arc::new(ManualClock::at(time("2011-08-29T12:00:00Z")));
         let district = |name: &str, population| District { name: name.to_owned(), population, ..District::default() };
-        let reference =
-            Reference { districts: vec![district("Dorchester", Some(90_000.0)), district("Roxbury", Some(50_000.0))] };
+        let budget = |topic: &str, unit_cost, capacity, fixed_minimum| Budget {
+            topic: topic.to_owned(),
+            district: None,
+            unit: None,
+            unit_cost,
+            capacity,
+            fixed_minimum,
+        };
+        let reference = Reference {
+            districts: vec![district("Dorchester", Some(90_000.0)), district("Roxbury", Some(50_000.0))],
+            budgets: vec![budget("parks_trees", 500.0, None, 0), budget("drainage_flooding", 200.0, Some(1), 1)],
+        };
         let config = Config { segment_rows, ..Config::default() };
         let metrics = Metrics::register(&Registry::new()).unwrap();
         let aggregator = Aggregator::open(config, reference, clock.clone(), metrics, 1).unwrap();

@@ -3,13 +3,13 @@
 use crate::statistics::gamma_poisson::Shrunk;
 
 /// How many components there are.
-pub const COMPONENTS: usize = 6;
+pub const COMPONENTS: usize = 7;
 
 /// A component of the score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Component {
-    /// Distinct reporters per 1,000 residents.
-    Volume,
+    /// People who report per 1,000 residents, corrected for what is not reported.
+    AdjustedIncidence,
     /// Mean urgency.
     Severity,
     /// Negative tone and problems.
@@ -20,40 +20,80 @@ pub enum Component {
     Backlog,
     /// Share of promised dates that were missed.
     UnmetPromise,
+    /// Deprivation where much goes unreported.
+    Equity,
 }
 
 impl Component {
     /// All, in the order of the table.
-    pub const ALL: [Self; COMPONENTS] =
-        [Self::Volume, Self::Severity, Self::Dissatisfaction, Self::Momentum, Self::Backlog, Self::UnmetPromise];
+    pub const ALL: [Self; COMPONENTS] = [
+        Self::AdjustedIncidence,
+        Self::Severity,
+        Self::Dissatisfaction,
+        Self::Momentum,
+        Self::Backlog,
+        Self::UnmetPromise,
+        Self::Equity,
+    ];
 
     /// Its column.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Volume => "volume",
+            Self::AdjustedIncidence => "adjusted_incidence",
             Self::Severity => "severity",
             Self::Dissatisfaction => "dissatisfaction",
             Self::Momentum => "momentum",
             Self::Backlog => "backlog",
             Self::UnmetPromise => "unmet_promise",
+            Self::Equity => "equity",
         }
+    }
+
+    /// The component of a column's name, in any case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|component| component.as_str().eq_ignore_ascii_case(name))
     }
 
     /// What it says, and what it rewards.
     pub(super) const fn doc(self) -> &'static str {
         match self {
-            Self::Volume => {
-                "distinct reporters per 1,000 residents, so that repeating oneself counts once; where no source names authors, reports, and the note says so"
+            Self::AdjustedIncidence => {
+                "people who report (and a configured share of votes) per 1,000 residents, over the share of incidents that is estimated to be reported: an assumption, see docs/methods/priorities.md; who reports twice counts once, but campaigns for votes are rewarded; where no source names authors, reports, and the note says so"
             }
-            Self::Severity => "mean urgency of the reports, 0 routine to 1 emergency",
+            Self::Severity => {
+                "mean urgency of the reports, 0 routine to 1 emergency; read from words, so that who calls everything an emergency is rewarded"
+            }
             Self::Dissatisfaction => {
-                "mean of the share of negative tone and the share of problems, 0 to 1; tone rewards angry words: set its weight to 0 to see without"
+                "mean of the share of negative tone and the share of problems, 0 to 1; tone rewards angry words: see rank_without_tone"
             }
-            Self::Momentum => "observed over expected reports, shrunk towards that of all cells (see trends.shrunk_ratio)",
-            Self::Backlog => "share of the reports that is still open, 0 to 1",
-            Self::UnmetPromise => "share of the reports with a promised date that missed it, 0 to 1",
+            Self::Momentum => {
+                "observed over expected reports, shrunk towards that of all cells (see trends.shrunk_ratio); a campaign to report raises it"
+            }
+            Self::Backlog => "share of the reports that is still open, 0 to 1; rewards nobody's voice",
+            Self::UnmetPromise => "share of the reports with a promised date that missed it, 0 to 1; rewards nobody's voice",
+            Self::Equity => {
+                "place of the district's deprivation among all districts, 0 to 1, times the share of incidents that is estimated to go unreported; rewards those who are not heard"
+            }
         }
     }
+}
+
+/// Which share of the incidents of a district and topic is reported at all, and how sure that is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reporting {
+    /// Above 0, at most 1.
+    pub share: f64,
+    /// Its standard error.
+    pub error: f64,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Counting {
+    /// How much of a person one vote is.
+    pub(super) vote_weight: f64,
+    /// Whether tone belongs to dissatisfaction.
+    pub(super) tone: bool,
 }
 
 /// The counts of a district and topic in a window.
@@ -67,8 +107,14 @@ pub struct PriorityInput<'a> {
     pub reports: u64,
     /// Distinct authors, and one more for every report that names none; `None` where no report names one.
     pub reporters: Option<u64>,
+    /// Votes of support that reports got.
+    pub votes: u64,
     /// Residents of the district.
     pub population: Option<f64>,
+    /// The share of incidents that is reported; `None` is unknown.
+    pub reporting: Option<Reporting>,
+    /// Place of the district's deprivation among all districts, 0 the least deprived to 1; `None` is unknown.
+    pub deprivation_place: Option<f64>,
     /// Reports by urgency, routine to emergency.
     pub urgencies: [u64; 4],
     /// Reports with tone probabilities.
@@ -136,18 +182,27 @@ impl Totals {
     }
 
     /// The component of one cell, or why there is none.
-    pub(super) fn estimate(&self, component: Component, input: &PriorityInput<'_>) -> Result<Estimate, &'static str> {
+    pub(super) fn estimate(
+        &self,
+        component: Component,
+        input: &PriorityInput<'_>,
+        counting: Counting,
+    ) -> Result<Estimate, &'static str> {
         match component {
-            Component::Volume => volume(input),
+            Component::AdjustedIncidence => adjusted_incidence(input, counting.vote_weight),
             Component::Severity => {
                 let n: u64 = input.urgencies.iter().sum();
                 let (sum, all) = (urgent_steps(input) as f64 / 3.0, self.urgent_steps as f64 / 3.0);
                 share(sum, n, all, self.urgencies).ok_or("no urgency known")
             }
             Component::Dissatisfaction => {
-                let negative = share(input.negative, input.toned, self.negative_millionths as f64 / 1e6, self.toned);
                 let problems = share(input.problems as f64, input.signalled, self.problems as f64, self.signalled);
-                let (a, b) = (negative.ok_or("no tone known")?, problems.ok_or("no signal known")?);
+                let b = problems.ok_or("no signal known")?;
+                if !counting.tone {
+                    return Ok(b);
+                }
+                let negative = share(input.negative, input.toned, self.negative_millionths as f64 / 1e6, self.toned);
+                let a = negative.ok_or("no tone known")?;
                 // Angry reports are mostly problems: errors may go together, so they add.
                 let standard_error = 0.5 * (a.standard_error + b.standard_error);
                 Ok(Estimate { raw: 0.5 * (a.raw + b.raw), ranked: 0.5 * (a.ranked + b.ranked), standard_error })
@@ -164,6 +219,13 @@ impl Totals {
                 let (promised, overdue) = input.promised_overdue.ok_or("no date promised")?;
                 share(overdue as f64, promised, self.overdue as f64, self.promised).ok_or("no date promised")
             }
+            Component::Equity => {
+                let place = input.deprivation_place.filter(|place| (0.0..=1.0).contains(place));
+                let place = place.ok_or("deprivation unknown")?;
+                let Reporting { share, error } = known(input.reporting).ok_or("reporting rate unknown")?;
+                let raw = place * (1.0 - share);
+                Ok(Estimate { raw, ranked: raw, standard_error: place * error })
+            }
         }
     }
 }
@@ -173,15 +235,21 @@ fn urgent_steps(input: &PriorityInput<'_>) -> u64 {
     input.urgencies.iter().zip(0..).map(|(count, steps): (&u64, u64)| count.saturating_mul(steps)).sum()
 }
 
-fn volume(input: &PriorityInput<'_>) -> Result<Estimate, &'static str> {
+/// The share of incidents that is reported, where it makes sense.
+fn known(reporting: Option<Reporting>) -> Option<Reporting> {
+    reporting.filter(|r| r.share > 0.0 && r.share <= 1.0 && r.error.is_finite() && r.error >= 0.0)
+}
+
+fn adjusted_incidence(input: &PriorityInput<'_>, vote_weight: f64) -> Result<Estimate, &'static str> {
     let thousands = input.population.filter(|p| p.is_finite() && *p > 0.0).ok_or("population unknown")? / 1000.0;
-    let reporters = input.reporters.unwrap_or(input.reports) as f64;
-    // One more event than was seen: the error of a zero is not zero.
-    Ok(Estimate {
-        raw: reporters / thousands,
-        ranked: reporters / thousands,
-        standard_error: (reporters + 1.0).sqrt() / thousands,
-    })
+    let votes = input.votes as f64;
+    let people = input.reporters.unwrap_or(input.reports) as f64 + vote_weight * votes;
+    // One more event than was seen: the error of a zero is not zero. A vote of weight w has the variance of w of a person.
+    let variance = people + vote_weight * vote_weight * votes - vote_weight * votes + 1.0;
+    let Reporting { share, error } = known(input.reporting).unwrap_or(Reporting { share: 1.0, error: 0.0 });
+    let raw = people / share / thousands;
+    let standard_error = (variance + (people * error / share).powi(2)).sqrt() / share / thousands;
+    Ok(Estimate { raw, ranked: raw, standard_error })
 }
 
 /// A share of `n` reports, given the share over all cells. Its variance is at most a binomial one, whatever the summed values
@@ -200,6 +268,8 @@ fn share(sum: f64, n: u64, all_sum: f64, all_n: u64) -> Option<Estimate> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const COUNTING: Counting = Counting { vote_weight: 0.1, tone: true };
 
     fn filled() -> PriorityInput<'static> {
         PriorityInput {
@@ -221,8 +291,8 @@ mod tests {
     fn raw_values_by_hand() {
         let (mut totals, input) = (Totals::default(), filled());
         totals.add(&input);
-        let raw = |component| totals.estimate(component, &input).map(|e| e.raw);
-        assert_eq!(raw(Component::Volume), Ok(2.0));
+        let raw = |component| totals.estimate(component, &input, COUNTING).map(|e| e.raw);
+        assert_eq!(raw(Component::AdjustedIncidence), Ok(2.0));
         assert!((raw(Component::Severity).unwrap() - 1.0 / 3.0).abs() < 1e-15);
         assert!((raw(Component::Dissatisfaction).unwrap() - 0.6).abs() < 1e-15);
         assert_eq!(raw(Component::Backlog), Ok(0.2));
@@ -234,20 +304,49 @@ mod tests {
     fn nothing_gives_a_reason_each() {
         let (totals, input) = (Totals::default(), PriorityInput::default());
         for component in Component::ALL {
-            assert!(totals.estimate(component, &input).is_err(), "{component:?}");
+            assert!(totals.estimate(component, &input, COUNTING).is_err(), "{component:?}");
         }
         let nowhere = PriorityInput { population: Some(0.0), ..filled() };
-        assert_eq!(totals.estimate(Component::Volume, &nowhere), Err("population unknown"));
+        assert_eq!(totals.estimate(Component::AdjustedIncidence, &nowhere, COUNTING), Err("population unknown"));
         let nonsense = PriorityInput { negative: f64::NAN, ..filled() };
-        assert!(totals.estimate(Component::Dissatisfaction, &nonsense).is_err());
+        assert!(totals.estimate(Component::Dissatisfaction, &nonsense, COUNTING).is_err());
+        let deprived = PriorityInput { deprivation_place: Some(1.0), ..filled() };
+        assert_eq!(totals.estimate(Component::Equity, &deprived, COUNTING), Err("reporting rate unknown"));
+        let absurd = PriorityInput { reporting: Some(Reporting { share: 0.0, error: 0.1 }), ..deprived };
+        assert_eq!(totals.estimate(Component::Equity, &absurd, COUNTING), Err("reporting rate unknown"));
     }
 
     #[test]
     fn repeating_oneself_counts_once() {
         let (totals, once) = (Totals::default(), filled());
         let shouted = PriorityInput { reports: 500, ..once };
-        let volume = |input| totals.estimate(Component::Volume, input);
-        assert_eq!(volume(&once), volume(&shouted));
+        let incidence = |input, counting| totals.estimate(Component::AdjustedIncidence, input, counting).unwrap();
+        assert_eq!(incidence(&once, COUNTING), incidence(&shouted, COUNTING));
+        let campaign = PriorityInput { votes: 50, ..once };
+        assert_eq!(incidence(&campaign, COUNTING).raw, 4.0, "ten votes are one person");
+        assert_eq!(incidence(&campaign, Counting { vote_weight: 0.0, ..COUNTING }), incidence(&once, COUNTING));
+    }
+
+    #[test]
+    fn what_is_not_reported_is_added_with_its_doubt() {
+        let totals = Totals::default();
+        let half =
+            PriorityInput { reporting: Some(Reporting { share: 0.5, error: 0.1 }), deprivation_place: Some(0.8), ..filled() };
+        let of = |component, input: &PriorityInput<'_>| totals.estimate(component, input, COUNTING).unwrap();
+        let (adjusted, plain) = (of(Component::AdjustedIncidence, &half), of(Component::AdjustedIncidence, &filled()));
+        assert_eq!((plain.raw, adjusted.raw), (2.0, 4.0));
+        assert!(adjusted.standard_error > 2.0 * plain.standard_error);
+        let equity = of(Component::Equity, &half);
+        assert!((equity.raw - 0.4).abs() < 1e-15 && (equity.standard_error - 0.08).abs() < 1e-15);
+    }
+
+    #[test]
+    fn without_tone_only_problems_dissatisfy() {
+        let (mut totals, input) = (Totals::default(), filled());
+        totals.add(&input);
+        let raw = |counting| totals.estimate(Component::Dissatisfaction, &input, counting).unwrap().raw;
+        assert!((raw(COUNTING) - 0.6).abs() < 1e-15);
+        assert!((raw(Counting { tone: false, ..COUNTING }) - 0.8).abs() < 1e-15);
     }
 
     #[test]

@@ -380,7 +380,7 @@ mod tests {
         };
         let districts =
             vec![district("North", Some(30_000.0), 0.1), district("South", Some(10_000.0), 0.9), district("Docks", None, 0.5)];
-        Reference { districts }
+        Reference { districts, ..Reference::default() }
     }
 
     fn heard() -> Heard<'static> {
