@@ -183,7 +183,7 @@ impl Request {
         let (kind, name) = (self.kind, self.kind.table());
         let mut arguments = Vec::new();
         if kind.has_window() {
-            arguments.push(format!("\"window\" => {}", literal(&self.window_name()?)));
+            arguments.push(format!("window => {}", literal(&self.window_name()?)));
             arguments.extend(self.as_of.as_ref().map(|as_of| format!("as_of => {}", literal(as_of))));
         } else if self.as_of.is_some() {
             bail!("the {name} report has no --as-of: it covers everything that is kept");
@@ -239,7 +239,7 @@ mod tests {
         };
         assert_eq!(
             asked.query().unwrap(),
-            "SELECT * FROM priorities(\"window\" => '28 days', as_of => '2011-09-01', weights => 'severity=1''; DROP') \
+            "SELECT * FROM priorities(window => '28 days', as_of => '2011-09-01', weights => 'severity=1''; DROP') \
              ORDER BY rank NULLS LAST, district NULLS LAST, topic NULLS LAST LIMIT 5"
         );
         assert_eq!(

@@ -220,7 +220,7 @@ fn boston_by_neighbourhood_with_residents() {
         ]));
         serde_json::from_str::<Vec<Value>>(&output).unwrap()
     };
-    let rows = ask("SELECT * FROM priorities(\"window\" => '28 days') ORDER BY rank");
+    let rows = ask("SELECT * FROM priorities(window => '28 days') ORDER BY rank");
     let counted = ask(
         "SELECT district, topic, count(*) AS n FROM feedback, (SELECT max(window_end) AS e FROM windows w WHERE w.\"window\" = '28 days') \
          WHERE created_at < e AND created_at >= e - interval '28 days' GROUP BY 1, 2",

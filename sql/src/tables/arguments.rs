@@ -61,6 +61,7 @@ impl Call<'_> {
         let (function, known) = (self.table.as_str(), names(self.table));
         let (name, value) = match arg {
             FunctionArg::Named { name, arg, .. } => (name.value.clone(), arg),
+            FunctionArg::ExprNamed { name: ast::Expr::Identifier(name), arg, .. } => (name.value.clone(), arg),
             FunctionArg::ExprNamed { name, arg, .. } => (name.to_string(), arg),
             FunctionArg::Unnamed(arg) => (known.first().copied().unwrap_or_default().to_owned(), arg),
         };
