@@ -84,7 +84,8 @@ fn known<'a>(district: &'a str, truth: &Truth) -> PriorityInput<'a> {
 
 /// What one window would count of it.
 fn seen<'a>(random: &mut ChaCha8Rng, district: &'a str, truth: &Truth) -> PriorityInput<'a> {
-    let n = count(random, truth.rate);
+    // A cell without a report is not in the table.
+    let n = count(random, truth.rate).max(1);
     let emergencies = binomial(random, n, truth.emergency);
     let noise = truth.reporting_error * special::normal_quantile(uniform(random, 0.0..1.0));
     PriorityInput {

@@ -35,7 +35,7 @@ fn district(name: &str, people: u64, open: u64, reported: f64) -> PriorityInput<
 #[test]
 fn priorities_by_hand() {
     let inputs = [district("North", 90, 45, 0.5), district("South", 60, 45, 0.9), district("West", 30, 15, 0.8)];
-    let weights = PriorityWeights { adjusted_incidence: 2.0, backlog: 1.0, ..PriorityWeights::ZERO };
+    let weights = PriorityWeights { adjusted_incidence: 3.0, backlog: 1.0, ..PriorityWeights::ZERO };
     let config = PriorityConfig { weights, ..PriorityConfig::default() };
     let ranked = priorities("28 days", &inputs, &config).unwrap();
     let mut table = "| district | people | reported | incidence | place | open | place | score | error | rank | low | high | by reports | moved by |\n\

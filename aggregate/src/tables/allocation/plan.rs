@@ -107,7 +107,9 @@ impl Model {
             units[*item] = x.clamp(0.0, self.needs[*item] as f64);
         }
         let value = units.iter().zip(values).map(|(units, value)| units * value).sum();
-        Ok(Relaxed { units, value, price })
+        let highest = self.by_value_per_cost(values).first().map_or(0.0, |(item, line)| values[*item] / line.unit_cost);
+        // The solver stops short of 0.
+        Ok(Relaxed { units, value, price: if price > SMALLEST * highest { price } else { 0.0 } })
     }
 
     /// What a little more money would bring, in value for one unit of money: the slope to the right of the total.
