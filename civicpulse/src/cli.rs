@@ -185,7 +185,7 @@ pub enum Model {
         #[arg(long, value_name = "FILE")]
         output: PathBuf,
     },
-    /// Evaluate the shipped weights and write the report.
+    /// Evaluate the shipped weights, or others, and write the report.
     Evaluate {
         /// Directory with the evaluation data.
         #[arg(long, value_name = "DIR", default_value = "../shared/data")]
@@ -196,6 +196,12 @@ pub enum Model {
         /// Where to write the report.
         #[arg(long, value_name = "FILE", default_value = "models/REPORT.md")]
         output: PathBuf,
+        /// Weights to evaluate instead of the shipped ones.
+        #[arg(long, value_name = "FILE")]
+        weights: Option<PathBuf>,
+        /// A Python interpreter with the package `vaderSentiment`: VADER is measured in the same run.
+        #[arg(long, value_name = "PYTHON")]
+        vader: Option<PathBuf>,
     },
     /// Version, size and vocabularies.
     Info,

@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bytes = train(&options, &mut |line| eprintln!("{line}"))?;
     let weights = paths.first().ok_or("name the weights file to write")?;
     std::fs::write(weights, &bytes)?;
-    let report = models::evaluate::report(&CompactModel::from_bytes(&bytes)?, &examples(&options)?);
+    let report = models::evaluate::report(&CompactModel::from_bytes(&bytes)?, &examples(&options)?, None)?;
     match paths.get(1) {
         Some(path) => std::fs::write(path, report)?,
         None => print!("{report}"),

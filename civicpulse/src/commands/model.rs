@@ -13,7 +13,9 @@ use crate::cli::Model;
 pub fn execute(arguments: &Model) -> Result<()> {
     match arguments {
         Model::Train { data, seeds, output } => train(data, seeds, output),
-        Model::Evaluate { data, seeds, output } => evaluate(data, seeds, output),
+        Model::Evaluate { data, seeds, output, weights, vader } => {
+            evaluate(&options(data, seeds), output, weights.as_deref(), vader.as_deref())
+        }
         Model::Info => {
             info();
             Ok(())
@@ -32,9 +34,10 @@ fn train(data: &Path, seeds: &Path, output: &Path) -> Result<()> {
     Ok(())
 }
 
-fn evaluate(data: &Path, seeds: &Path, output: &Path) -> Result<()> {
-    let examples = models::train::examples(&options(data, seeds))?;
-    let report = models::evaluate::report(CompactModel::shipped(), &examples);
+fn evaluate(options: &Options, output: &Path, weights: Option<&Path>, vader: Option<&Path>) -> Result<()> {
+    let other = weights.map(CompactModel::load).transpose()?;
+    let model = other.as_ref().unwrap_or_else(|| CompactModel::shipped());
+    let report = models::evaluate::report(model, &models::train::examples(options)?, vader)?;
     std::fs::write(output, report).with_context(|| format!("cannot write {}", output.display()))?;
     println!("the report is in {}", output.display());
     Ok(())
@@ -42,6 +45,7 @@ fn evaluate(data: &Path, seeds: &Path, output: &Path) -> Result<()> {
 
 fn info() {
     println!("version   {}", CompactModel::shipped().version());
+    println!("size      {} bytes", CompactModel::shipped().file_bytes());
     for (head, words) in
         [("tone", Tone::WORDS), ("signal", Signal::WORDS), ("topic", Topic::WORDS), ("urgency", Urgency::WORDS)]
     {
