@@ -39,6 +39,12 @@ pub(super) fn find(page: &Page<'_>, claims: &mut Claims) {
                         | "en"
                         | "a"
                         | "op"
+                        | "aan"
+                        | "på"
+                        | "i"
+                        | "przy"
+                        | "number"
+                        | "nr"
                 );
             if !small && let Some((end, _)) = address_at(page, start) {
                 claims.add(start, end, Kind::Address);
@@ -66,9 +72,29 @@ fn address_at(page: &Page<'_>, start: usize) -> Option<(usize, bool)> {
     if !starts_word(page.bytes, start) {
         return None;
     }
+    if let Some(end) = post_box(page, start) {
+        return Some((with_place(page, end), true));
+    }
+    // "Flat 4, 27 Kingsley Road"
+    if let Some(unit) = unit_at(page, start)
+        && let Some(house) = skip(page.bytes, unit)
+        && page.bytes[house].is_ascii_digit()
+    {
+        return number_first(page, house).filter(|(_, typed)| *typed).map(|(end, _)| (with_place(page, end), true));
+    }
     let (street, typed) =
         if page.bytes[start].is_ascii_digit() { number_first(page, start)? } else { (street_first(page, start)?, true) };
     Some((with_place(page, with_unit(page, street)), typed))
+}
+
+/// `PO Box 1123`, `Postfach 12 34`, `apartado 45`: where it ends.
+fn post_box(page: &Page<'_>, start: usize) -> Option<usize> {
+    const BOXES: [&str; 6] = ["po box ", "p.o. box ", "postfach ", "apartado ", "casella postale ", "boîte postale "];
+    let rest = &page.text[start..];
+    let name = BOXES.iter().find(|name| rest.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name)))?;
+    let from = start + name.len();
+    let len = page.bytes[from..].iter().take(8).take_while(|byte| byte.is_ascii_digit()).count();
+    (len > 0 && super::scan::ends_word(page.bytes, from + len)).then_some(from + len)
 }
 
 /// A house number: up to five digits, perhaps a letter or a range. Returns where it ends.
@@ -154,6 +180,9 @@ fn street_first(page: &Page<'_>, start: usize) -> Option<usize> {
             return None;
         }
         if page.bytes[from].is_ascii_digit() {
+            if kind && !named {
+                return numbered_street(page.bytes, from);
+            }
             let end = house_number(page.bytes, from)?;
             let next = Words { page, from: end }.next().map(|(a, b)| &page.text[a..b]);
             let ordinal = word.len() > end - from || next.is_some_and(is_measure);
@@ -161,6 +190,9 @@ fn street_first(page: &Page<'_>, start: usize) -> Option<usize> {
         }
         let lower = word.to_lowercase();
         if index == 0 && is_leading_type(word) {
+            kind = true;
+        } else if index == 0 && matches!(word, "Am" | "Im" | "An" | "Auf" | "Zum" | "Zur" | "Hinter" | "Unter") {
+            // "Am Mühlbach 3": some German streets begin with where they lie.
             kind = true;
         } else if is_street_ending(word) && (index > 0 || word.chars().count() > 5) {
             (kind, named) = (true, true);
@@ -178,6 +210,22 @@ fn street_first(page: &Page<'_>, start: usize) -> Option<usize> {
         last_end = to;
     }
     None
+}
+
+/// `Carrera 15 #93-47`: a street that is a number, whose own begins at `from`. Returns where the house's ends.
+fn numbered_street(bytes: &[u8], from: usize) -> Option<usize> {
+    let digits = |at: usize| bytes[at..].iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
+    let mut at = from + digits(from);
+    at += usize::from(bytes.get(at).is_some_and(u8::is_ascii_uppercase));
+    at += bytes[at..].iter().take(2).take_while(|byte| matches!(byte, b' ' | b'#')).count();
+    if bytes[at - 1] != b'#' {
+        return None;
+    }
+    at += usize::from(bytes.get(at) == Some(&b' '));
+    let house = digits(at);
+    let dash = at + house;
+    let rest = if bytes.get(dash) == Some(&b'-') { digits(dash + 1) } else { 0 };
+    (house > 0).then_some(if rest > 0 { dash + 1 + rest } else { dash })
 }
 
 /// `, apt 4`, ` Flat 2B`, ` #3`, `, 2º izq`: the dwelling within the house.
@@ -199,12 +247,27 @@ fn unit_end(page: &Page<'_>, from: usize) -> Option<usize> {
         let len = bytes[at + 1..].iter().take(6).take_while(|byte| byte.is_ascii_alphanumeric()).count();
         return (len > 0).then_some(at + 1 + len);
     }
+    if gap == 0 {
+        return None;
+    }
+    if bytes.get(at).is_some_and(u8::is_ascii_digit) {
+        return storey_end(page, at);
+    }
+    unit_at(page, at)
+}
+
+/// Where `apt 4`, `Flat 2B` or `bajo` that starts at `at` ends.
+fn unit_at(page: &Page<'_>, at: usize) -> Option<usize> {
+    let bytes = page.bytes;
     let end = word_end(bytes, at);
     let word = page.text[at..end].to_lowercase();
     const UNITS: &str = "\
     apt apartment unit flat suite ste no piso puerta appartement appt interno int scala apto andar bloco wohnung whg \
-    etage étage floor fl rm";
-    if gap == 0 || !is_listed(UNITS, &word) {
+    etage étage floor fl rm depto dpto lokal";
+    if matches!(word.as_str(), "bajo" | "ático" | "entresuelo" | "erdgeschoss") {
+        return Some(end);
+    }
+    if !is_listed(UNITS, &word) {
         return None;
     }
     let at = past_dot(bytes, end);
@@ -212,6 +275,34 @@ fn unit_end(page: &Page<'_>, from: usize) -> Option<usize> {
     let end = word_end(bytes, at);
     let short = end > at && end - at <= 5 && (page.text[at..end].bytes().any(|b| b.is_ascii_digit()) || end - at == 1);
     short.then_some(end)
+}
+
+/// `3º B`, `2ºA`, `4º 1ª`, `3. OG`, `2. tv`: a storey, and perhaps the door. Returns where it ends.
+fn storey_end(page: &Page<'_>, at: usize) -> Option<usize> {
+    let bytes = page.bytes;
+    let ordinal = |at: usize| {
+        let digits = bytes[at..].iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+        let sign = bytes.get(at + digits) == Some(&0xC2) && matches!(bytes.get(at + digits + 1), Some(0xAA | 0xBA));
+        (matches!(digits, 1 | 2) && sign).then_some(at + digits + 2)
+    };
+    if let Some(end) = ordinal(at) {
+        let gap = usize::from(matches!(bytes.get(end), Some(b' ' | b'-')));
+        if let Some(door) = ordinal(end + gap) {
+            return Some(door);
+        }
+        let door = word_end(bytes, end + gap);
+        let word = &page.text[end + gap..door];
+        let is_door = word.len() == 1 && word.as_bytes()[0].is_ascii_uppercase()
+            || is_listed("izq izda izquierda dcha der derecha centro", word);
+        return Some(if is_door { door } else { end });
+    }
+    let digits = bytes[at..].iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+    let word_start = at + digits + 2;
+    if !matches!(digits, 1 | 2) || bytes.get(at + digits..word_start) != Some(b". ") {
+        return None;
+    }
+    let end = word_end(bytes, word_start);
+    is_listed("og stock etage obergeschoss sal tv th mf", &page.text[word_start..end]).then_some(end)
 }
 
 /// `, Boston, MA 02118` or `, 10115 Berlin`: place and postal code, when a postal code is there.

@@ -146,6 +146,13 @@ fn is_letter(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || byte >= 0x80
 }
 
+/// Whether the word at the end of `bytes` is "number", cut short.
+fn is_abbreviation(bytes: &[u8]) -> bool {
+    let len = bytes.iter().rev().take_while(|byte| is_letter(**byte)).count();
+    let word = &bytes[bytes.len() - len..];
+    ["no", "nr", "num", "nro", "rej"].iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+}
+
 /// How far before a number its cue may stand, in bytes.
 const REACH: usize = 32;
 
@@ -172,8 +179,14 @@ impl super::Page<'_> {
     fn connects(&self, from: usize, to: usize) -> bool {
         let between = &self.bytes[from..to];
         let words = between.split(|byte| *byte == b' ').filter(|word| word.iter().any(|b| is_letter(*b))).count();
-        let broken = between.windows(2).any(|pair| matches!(pair[0], b'.' | b'!' | b'?' | b';' | b'\n') && pair[1] == b' ')
-            && between.iter().any(|byte| is_letter(*byte));
+        let ends = |at: usize| match between[at] {
+            // "no. 12" is one sentence.
+            b'.' => !is_abbreviation(&between[..at]),
+            b'!' | b'?' | b';' | b'\n' => true,
+            _ => false,
+        };
+        let broken =
+            (1..between.len()).any(|at| between[at] == b' ' && ends(at - 1)) && between.iter().any(|byte| is_letter(*byte));
         words <= MAX_WORDS_BETWEEN && !broken && !between.contains(&b'\n')
     }
 }

@@ -137,6 +137,13 @@ impl Run {
 
 /// The separators at the beginning of `bytes` that a digit follows: their bits and how many; (0, 0) where a run ends.
 fn separators(bytes: &[u8]) -> (u8, usize) {
+    // "617 dot 555 dot 0134", the way it is said.
+    if let Some([dot @ .., after]) = bytes.get(..6)
+        && dot.eq_ignore_ascii_case(b" dot ")
+        && after.is_ascii_digit()
+    {
+        return (sep::DOT, dot.len());
+    }
     let mut bits = 0;
     for (at, byte) in bytes.iter().take(4).enumerate() {
         bits |= match byte {

@@ -48,7 +48,8 @@ impl Name {
             let end = word_end(page.bytes, at);
             let word = &page.text[at..end];
             let initial = end - at == 1 && page.bytes[at].is_ascii_uppercase() && page.bytes.get(end) == Some(&b'.');
-            let particle = name.len > 0 && is_particle(word) && next_is_capitalised(page, end);
+            let particle = (name.len > 0 && is_particle(word) || is_capital_particle(word, name.len > 0 || title))
+                && next_is_capitalised(page, end);
             let usual = is_capitalised(word) && !is_common(word) && !word.bytes().any(|b| b.is_ascii_digit());
             if end == at
                 || !(initial
@@ -90,46 +91,76 @@ impl Name {
 
     /// Whether it is the name of a street, a school or an office: what follows, or its last word, says so.
     fn is_place(&self, page: &Page<'_>) -> bool {
+        self.leads_to_place(page) || self.len > 1 && is_place_word(self.word(page, self.len - 1))
+    }
+
+    /// Whether the kind of a place follows: "Martin Luther King Boulevard".
+    fn leads_to_place(&self, page: &Page<'_>) -> bool {
         let Some((_, end)) = self.span() else { return false };
         let dot = usize::from(page.bytes.get(end) == Some(&b'.') && matches!(self.word(page, self.len - 1), "Jr" | "Sr"));
         let next = super::scan::word_at(page.text, end + dot).map(|(start, end)| &page.text[start..end]);
-        let kind = |word: &str| {
-            is_street_ending(word)
-                || is_street_type(word) && !matches!(word, "Hill" | "Green" | "Park" | "Walk" | "Close" | "Lane" | "Rowe")
-                || matches!(
-                    word,
-                    "School"
-                        | "Library"
-                        | "Hospital"
-                        | "Bridge"
-                        | "Station"
-                        | "Center"
-                        | "Centre"
-                        | "Park"
-                        | "Stadium"
-                        | "Field"
-                        | "Playground"
-                        | "Elementary"
-                        | "Church"
-                        | "Houses"
-                        | "Memorial"
-                        | "County"
-                        | "Island"
-                        | "Lake"
-                        | "River"
-                        | "Beach"
-                        | "Tunnel"
-                        | "University"
-                        | "College"
-                        | "Clinic"
-                        | "Pharmacy"
-                        | "Cafe"
-                        | "Restaurant"
-                )
-        };
-        let follows = next.is_some_and(|word| is_capitalised(word) && kind(word)) && page.bytes.get(end + dot) == Some(&b' ');
-        follows || self.len > 1 && kind(self.word(page, self.len - 1))
+        page.bytes.get(end + dot) == Some(&b' ') && next.is_some_and(|word| is_capitalised(word) && is_place_word(word))
     }
+}
+
+/// Whether a word says that what stands before it is a street, a school or another place.
+fn is_place_word(word: &str) -> bool {
+    is_street_ending(word)
+        || is_street_type(word) && !matches!(word, "Hill" | "Green" | "Park" | "Walk" | "Close" | "Lane" | "Rowe")
+        || matches!(
+            word,
+            "School"
+                | "Library"
+                | "Hospital"
+                | "Bridge"
+                | "Station"
+                | "Center"
+                | "Centre"
+                | "Park"
+                | "Stadium"
+                | "Field"
+                | "Playground"
+                | "Elementary"
+                | "Church"
+                | "Houses"
+                | "Memorial"
+                | "County"
+                | "Island"
+                | "Lake"
+                | "River"
+                | "Beach"
+                | "Tunnel"
+                | "University"
+                | "College"
+                | "Clinic"
+                | "Pharmacy"
+                | "Cafe"
+                | "Restaurant"
+        )
+}
+
+/// "Yannick Le Goff", and after a title "Mevrouw De Vries": a particle that is written with a capital.
+fn is_capital_particle(word: &str, inside: bool) -> bool {
+    inside
+        && matches!(
+            word,
+            "Le" | "La"
+                | "De"
+                | "Di"
+                | "Da"
+                | "Del"
+                | "Della"
+                | "Van"
+                | "Von"
+                | "Der"
+                | "Den"
+                | "Du"
+                | "Dos"
+                | "El"
+                | "Al"
+                | "St"
+                | "San"
+        )
 }
 
 /// Everyday words that are surnames too, as the second word of a name or after a title: "Jane Park", "Mrs White".
@@ -164,6 +195,9 @@ fn is_surname_too(word: &str) -> bool {
             | "Washington"
             | "Small"
             | "Wise"
+            | "Pike"
+            | "Rowe"
+            | "Glen"
     )
 }
 
@@ -226,9 +260,10 @@ fn introduced(page: &Page<'_>, cue: &Cue) -> Option<(usize, usize)> {
         // A capital at the start of "City of Boston" is no name.
         return None;
     }
-    let weak = ["name is", "name ist", "names are", "named", "namens"]
-        .iter()
-        .any(|w| page.text[cue.start..cue.end].eq_ignore_ascii_case(w));
+    let weak =
+        ["name is", "name ist", "names are", "named", "namens", "resident:", "tenant:", "applicant:", "ansprechpartner:"]
+            .iter()
+            .any(|w| page.text[cue.start..cue.end].eq_ignore_ascii_case(w));
     lower_case(page, from, end, weak)
 }
 
@@ -292,9 +327,7 @@ fn claimed(page: &Page<'_>, cue: &Cue) -> Option<(usize, usize)> {
     let name = Name::read(page, from);
     let span = name.span()?;
     let word = &page.text[cue.start..cue.end];
-    let third_person = ["this is", "it's", "it is", "hier ist", "ici", "ich bin", "je suis", "sono", "soy", "sou"]
-        .iter()
-        .any(|w| w.eq_ignore_ascii_case(word));
+    let third_person = ["this is", "it's", "it is", "hier ist", "ici", "ich bin"].iter().any(|w| w.eq_ignore_ascii_case(word));
     let solid = (0..name.len).filter(|index| name.word(page, *index).len() > 2).count();
     let sure = name.has_first_name(page)
         || !third_person && solid >= 2 && !page.bytes[from..span.1].iter().all(|b| b.is_ascii_uppercase() || *b == b' ');
@@ -343,7 +376,10 @@ fn titled(page: &Page<'_>, cue: &Cue) -> Option<(usize, usize)> {
         if pageant || (drive || lower == "don") && !name.has_first_name(page) {
             return None;
         }
-        return (capital || name.has_first_name(page) || title.len() > 1).then_some(span).filter(|_| !name.is_place(page));
+        // "Mr Desmond Pike" is no turnpike.
+        let person = matches!(lower.trim_end_matches('.'), "mr" | "mrs" | "ms" | "herr" | "frau" | "mme" | "señor" | "señora");
+        let place = if person { name.leads_to_place(page) } else { name.is_place(page) };
+        return (capital || name.has_first_name(page) || title.len() > 1).then_some(span).filter(|_| !place);
     }
     // "mr smith" in a text without capitals.
     let end = word_end(page.bytes, from);
@@ -376,17 +412,36 @@ fn signed(page: &Page<'_>, cue: &Cue, strong: bool) -> Option<(usize, usize)> {
         .is_none_or(|c| c == '\n' || c == '<' || c == '(' || c == ',' || c == '|' || c == '-');
     let first = name.has_first_name(page);
     let single = cue.end - cue.start <= 5;
+    // The last words of a text, in a sentence of their own: whatever follows "Best," there signs it.
+    let last = rest.trim_start_matches([' ', '.', '!']).is_empty() && begins_sentence(page.text, cue.start);
     let plausible = if strong {
-        (punctuated || !single) && (first || name.len >= 2 || punctuated && !single)
+        (punctuated || !single) && (first || name.len >= 2 || punctuated && !single) && (punctuated || first) || last
     } else {
         first || punctuated && name.len >= 2
     };
-    (ends && plausible && (punctuated || first) && !name.is_place(page)).then_some(span)
+    (ends && plausible && !name.is_place(page)).then_some(span)
 }
+
+/// Whether a sentence, or the text, begins at `at`.
+fn begins_sentence(text: &str, at: usize) -> bool {
+    text[..at]
+        .trim_end_matches(' ')
+        .chars()
+        .next_back()
+        .is_none_or(|before| matches!(before, '.' | '!' | '?' | '\n' | ',' | '-'))
+}
+
+/// Parts that persons play, and places do not.
+const ROLES: &str = "\
+    landlord landlady tenant resident owner inspector caretaker janitor superintendent manager clerk supervisor neighbor \
+    neighbour homeowner driver victim patient";
 
 /// After "contact" or "my neighbour": a usual first name, or two capitals after words that only persons follow.
 fn asked_for(page: &Page<'_>, cue: &Cue) -> Option<(usize, usize)> {
-    let from = skip(page.bytes, cue.end, b",:");
+    let mut from = skip(page.bytes, cue.end, b",:");
+    let aside = page.bytes[cue.end..from].contains(&b',');
+    let verb = ["is ", "was "].into_iter().find(|verb| page.text[from..].starts_with(verb));
+    from += verb.map_or(0, str::len);
     let direct = page.bytes.get(cue.end) == Some(&b' ')
         || page.bytes.get(cue.end) == Some(&b',')
         || page.bytes.get(cue.end) == Some(&b':');
@@ -423,6 +478,7 @@ fn asked_for(page: &Page<'_>, cue: &Cue) -> Option<(usize, usize)> {
     ]
     .contains(&word.as_str())
         || word.starts_with("my ")
+        || word.starts_with("our ")
         || word.starts_with("mein")
         || word.starts_with("mi ")
         || word.starts_with("mon ")
@@ -431,7 +487,10 @@ fn asked_for(page: &Page<'_>, cue: &Cue) -> Option<(usize, usize)> {
         || word.starts_with("minha ")
         || word.starts_with("mio ")
         || word.starts_with("mia ");
+    // "the tenant, Beatrix Lowe, has", "the landlord is Stavros Pappas": told apart from what follows.
+    let closes = page.bytes.get(span.1).is_none_or(|byte| matches!(byte, b',' | b'.' | b';' | b')' | b'\n'));
+    let role = (aside && closes || verb.is_some()) && is_listed(ROLES, &word) && name.len >= 2;
     let known =
         name.has_first_name(page) && (name.len >= 2 || !matches!(word.as_str(), "met" | "resident" | "owner" | "driver"));
-    (direct && (known || sure && name.len >= 2) && !name.is_place(page)).then_some(span)
+    (direct && (known || role || sure && name.len >= 2) && !name.is_place(page)).then_some(span)
 }

@@ -199,6 +199,8 @@ fn strength(window: &Window<'_>, lead: &Lead) -> Strength {
     match lens {
         _ if parenthesised && lens[0] >= 2 && (7..=12).contains(&total) => Strength::Sure,
         [3, 3, 4] if !seps.contains(&sep::SLASH) && (first >= 2 || seps[0] != sep::SPACE) => Strength::Sure,
+        [3, 3, 4] if seps == [sep::SLASH, sep::HYPHEN] && first >= 2 => Strength::Likely,
+        _ if lens.iter().all(|len| *len == 1) && (9..=11).contains(&total) && !is_counting(digits) => Strength::Likely,
         [1, 3, 3, 4] if first == 1 || first == 8 || first == 0 => Strength::Sure,
         [1, 3, 3, 2, 2] if first == 7 || first == 8 => Strength::Sure,
         [3, 4] if digits.starts_with(&[5, 5, 5]) && !dots => Strength::Sure,
@@ -242,6 +244,13 @@ fn is_bare_number(digits: &[u8]) -> bool {
 fn is_trunk_shape(window: &Window<'_>) -> bool {
     let range = matches!(window.lens, [2, 2, rest @ ..] if rest.iter().any(|len| *len != 2));
     window.lens.iter().all(|len| *len >= 2) && window.lens != [5, 4] && !range && !is_list(window)
+}
+
+/// `1 2 3 4 5 6 7 8 9`: up or down by one.
+fn is_counting(digits: &[u8]) -> bool {
+    let steps =
+        |up: bool| digits.windows(2).filter(|pair| if up { pair[1] == pair[0] + 1 } else { pair[0] == pair[1] + 1 }).count();
+    steps(true) > 4 || steps(false) > 4
 }
 
 /// `08 09 10 11 12`: counting, not calling.

@@ -46,7 +46,8 @@ fn extent(page: &Page<'_>, slash: usize) -> Option<(usize, usize)> {
         let is_host = name.len() >= 4
             && top.len() >= 2
             && top.bytes().all(|b| b.is_ascii_alphabetic())
-            && starts_word(bytes, slash - host);
+            && starts_word(bytes, slash - host)
+            && (slash == host || bytes[slash - host - 1] != b'@');
         let known = is_listed(TOP_DOMAINS, top);
         (is_host && known).then_some(slash - host)?
     };
@@ -93,7 +94,7 @@ const OWN_PAGES: &str = "\
 const PERSON_SEGMENTS: &str = "\
     user users u profile profiles people person member members in author authors account accounts add profil usuario \
     usuarios perfil utente utilisateur benutzer mitglied mitglieder customer customers citizen citizens resident \
-    residents patient patients employee";
+    residents patient patients employee athlete athletes";
 
 /// Segments after these words that are no person.
 const NOT_PERSONS: &str = "\
@@ -118,7 +119,7 @@ fn is_personal(url: &str) -> bool {
         return true;
     }
     let (path, query) = tail.find(['?', '#', ';']).map_or((tail, ""), |at| tail.split_at(at));
-    has_address(tail) || has_personal_key(query) || is_profile(authority, path)
+    has_address(tail) || has_personal_key(query) || is_profile(authority, path) || is_own_site(authority)
 }
 
 fn contains_ignore_case(text: &str, part: &str) -> bool {
@@ -139,6 +140,14 @@ fn has_personal_key(query: &str) -> bool {
         let key = key.rsplit(['[', '.', '/']).next().unwrap_or(key);
         !value.is_empty() && is_listed(PERSONAL_KEYS, key)
     })
+}
+
+/// A host that a person has from a network: `annasmith.tumblr.com`.
+fn is_own_site(authority: &str) -> bool {
+    const HOSTS: &str =
+        "tumblr.com blogspot.com wordpress.com substack.com livejournal.com carrd.co neocities.org bandcamp.com";
+    const OWN: &str = "www assets static media api support help en developer";
+    authority.split_once('.').is_some_and(|(user, host)| is_listed(HOSTS, host) && !is_listed(OWN, user))
 }
 
 /// A path that leads to a person's page.
@@ -206,6 +215,7 @@ mod tests {
             "t.me/janedoe",
             "https://bsky.app/profile/jane.bsky.social",
             "https://example.org/unsubscribe/jane@example.org",
+            "https://janedoe.tumblr.com",
         ] {
             assert!(is_personal(personal), "{personal}");
         }
@@ -217,6 +227,7 @@ mod tests {
             "https://twitter.com/hashtag/pothole",
             "http://j.mp/cChSAc",
             "https://www.facebook.com/events/123456",
+            "https://www.tumblr.com/",
             "https://example.org/user/manual",
         ] {
             assert!(!is_personal(plain), "{plain}");

@@ -8,7 +8,7 @@ const STREET_TYPES: &str = "\
     st st. street ave ave. avenue av rd rd. road blvd blvd. boulevard ln ln. lane dr dr. drive ct ct. court pl pl. \
     place sq sq. square ter ter. terr terrace way pkwy parkway hwy highway cir circle close crescent cres gardens \
     grove hill mews row walk alley loop path pike trail run wharf turnpike plaza park rise view green heights quay \
-    broadway crossing extension";
+    broadway crossing extension concourse esplanade parade circus causeway byway";
 
 /// Whether a word is a type of street, with or without a dot, in any case.
 pub(super) fn is_street_type(word: &str) -> bool {
@@ -22,7 +22,7 @@ const LEADING_TYPES: &str = "\
     rue avenue av av. boulevard bd bd. place allée allee impasse chemin quai route cours square passage ruelle calle \
     c c. avenida avda avda. plaza pza paseo camino carrer carretera ronda travesía callejón calzada pasaje rua r. \
     travessa praça largo estrada alameda rodovia beco via viale piazza corso vicolo strada piazzale v.le lungomare \
-    contrada";
+    contrada carrera transversal diagonal ul ulica aleja laan";
 
 /// Whether a word is a type of street that stands before the name.
 pub(super) fn is_leading_type(word: &str) -> bool {
@@ -30,12 +30,13 @@ pub(super) fn is_leading_type(word: &str) -> bool {
     in_lower_case(word, |word| TYPES.contains(word))
 }
 
-/// Endings of street names in German and Dutch, joined or apart.
+/// Endings of street names in German, Dutch and the Nordic languages, joined or apart.
 const STREET_ENDINGS: &str = "\
     straße strasse str. str weg platz allee gasse ring damm ufer chaussee steig stieg pfad markt hof graben berg tor \
-    wall promenade straat laan plein gracht kade dreef steeg singel zeile winkel park kamp heide";
+    wall promenade straat laan plein gracht kade dreef steeg singel zeile winkel park kamp heide gatan gaten gade \
+    vägen väg veien vejen vej";
 
-/// Whether a word is, or ends in, a kind of street in German or Dutch.
+/// Whether a word is, or ends in, a kind of street in German, Dutch or a Nordic language.
 pub(super) fn is_street_ending(word: &str) -> bool {
     let lower = word.to_lowercase();
     STREET_ENDINGS.split(' ').any(|ending| lower.ends_with(ending))

@@ -5,3 +5,4 @@
 mod fingerprint;
 mod language;
 mod mask;
+mod masking;

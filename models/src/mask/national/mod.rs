@@ -97,6 +97,11 @@ pub(super) fn is_date(window: &Window<'_>) -> bool {
     century && (1..=31).contains(&a) && (1..=31).contains(&b) && (a <= 12 || b <= 12)
 }
 
+/// `2023-2024-2025`: groups of four that are all years of our time.
+fn is_years(digits: &[u8]) -> bool {
+    digits.chunks(4).all(|year| matches!(super::digits::number(&year[..2]), 19 | 20))
+}
+
 /// The number that group `index` of a window writes.
 fn part(window: &Window<'_>, index: usize) -> u64 {
     let first: usize = window.lens[..index].iter().map(|len| usize::from(*len)).sum();
@@ -143,7 +148,7 @@ fn is_id(page: &Page<'_>, window: &Window<'_>) -> Option<usize> {
             [11] => is_cpf(digits) || is_norwegian(digits) || is_turkish(digits),
             [9, 2] => hyphens && is_cpf(digits),
             [6, 5] => spaces && is_norwegian(digits),
-            [4, 4, 4] => (spaces || hyphens) && is_aadhaar(digits),
+            [4, 4, 4] => (spaces || hyphens) && is_aadhaar(digits) && !is_years(digits),
             [2, 2, 2, 3, 2] => is_belgian(digits),
             [6, 4] => hyphens && window.is_whole() && (is_day_reversed(&digits[..6]) && luhn(digits) || is_day(&digits[..6])),
             [8, 4] => hyphens && is_day_reversed(&digits[2..8]) && luhn(&digits[2..]),
@@ -224,10 +229,24 @@ pub(super) fn find_mixed(page: &Page<'_>, claims: &mut Claims) {
         let token = &bytes[start..end];
         let mixed = matches!(token.len(), 10 | 12 | 16 | 18) && is_mixed_id(token);
         let whole = starts_word(bytes, start) && ends_word(bytes, end);
-        if whole && (mixed || is_passport_like(token) && page.is_announced(start, CueKind::Id)) {
+        if let Some((start, end)) = spaced_fiscal_code(bytes, start, end) {
+            claims.add(start, end, Kind::Ssn);
+            from = end;
+        } else if whole && (mixed || is_passport_like(token) && page.is_announced(start, CueKind::Id)) {
             claims.add(start, end, Kind::Ssn);
         }
     }
+}
+
+/// `RSS MRA 85T10 A562S`, as Italy's card prints it: the token in the middle is at `[start, end)`.
+fn spaced_fiscal_code(bytes: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
+    let (from, to) = (start.checked_sub(8)?, end + 6);
+    let code = bytes.get(from..to).filter(|_| end - start == 5)?;
+    let mut token = [0; 16];
+    let letters = code[..3].iter().chain(&code[4..7]).chain(&code[8..13]).chain(&code[14..]);
+    token.iter_mut().zip(letters).for_each(|(place, byte)| *place = *byte);
+    let gaps = [3, 7, 13].iter().all(|gap| code[*gap] == b' ');
+    (gaps && is_mixed_id(&token) && starts_word(bytes, from) && ends_word(bytes, to)).then_some((from, to))
 }
 
 /// Letters and digits mixed as in passports and identity cards, which only their cue tells from other codes.
