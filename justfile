@@ -42,6 +42,10 @@ bench *ARGS:
     mkdir -p benches/results
     cargo run --release --package benches -- {{ARGS}} | tee "benches/results/$(date -u +%Y%m%dT%H%M%SZ).json"
 
+# How far shares of tones are off on topics that the model has not seen, for docs/methods/shares.md.
+shares:
+    cargo run --release --package models --example shares
+
 # Write generated documentation again.
 docs:
     CIVICPULSE_BLESS=1 cargo test --release --workspace -- docs

@@ -28,6 +28,8 @@ pub enum Command {
     Classify(Classify),
     /// Mask personal data: one text a line in, one JSON object a line out.
     Redact(Redact),
+    /// Shares of negative, neutral and positive texts by group, corrected for the reader's errors, with intervals.
+    Shares(Shares),
     /// The shipped model: what it is, how it is trained and evaluated.
     #[command(subcommand)]
     Model(Model),
@@ -170,6 +172,32 @@ pub struct Redact {
     pub input: PathBuf,
 }
 
+/// `civicpulse shares`.
+#[derive(Debug, Args)]
+pub struct Shares {
+    /// A .tsv, .csv or .jsonl file; `-` is JSON lines on standard input.
+    #[arg(long, default_value = "-")]
+    pub input: PathBuf,
+    /// The column with the text.
+    #[arg(long, default_value = "text")]
+    pub text_column: String,
+    /// The column whose values are counted apart.
+    #[arg(long, default_value = "topic")]
+    pub group_column: String,
+    /// How to print.
+    #[arg(long, value_enum, default_value = "csv")]
+    pub format: SharesFormat,
+}
+
+/// How shares are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SharesFormat {
+    /// One row a group.
+    Csv,
+    /// One array of objects, with every method beside the one that is used.
+    Json,
+}
+
 /// `civicpulse model`.
 #[derive(Debug, Subcommand)]
 pub enum Model {
@@ -181,7 +209,7 @@ pub enum Model {
         /// Directory with the project's own training texts.
         #[arg(long, value_name = "DIR", default_value = "models/seeds")]
         seeds: PathBuf,
-        /// Where to write the weights.
+        /// Where to write the weights; what `shares` needs to know of them goes to `quantify.json` beside.
         #[arg(long, value_name = "FILE")]
         output: PathBuf,
     },

@@ -1,8 +1,10 @@
 //! Trains the compact tier and reports on it: `cargo run --release -p models --example train -- WEIGHTS [REPORT] [name=value ...]`.
+//! What `shares` needs to know of the weights goes to `quantify.json` beside them.
 
 use std::path::Path;
 
 use models::compact::CompactModel;
+use models::quantify::Reference;
 use models::train::{Hyper, Options, examples, train};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -16,7 +18,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bytes = train(&options, &mut |line| eprintln!("{line}"))?;
     let weights = paths.first().ok_or("name the weights file to write")?;
     std::fs::write(weights, &bytes)?;
-    let report = models::evaluate::report(&CompactModel::from_bytes(&bytes)?, &examples(&options)?, None)?;
+    let (model, examples) = (CompactModel::from_bytes(&bytes)?, examples(&options)?);
+    let reference = Reference::of_training(&bytes, &options, &mut |line| eprintln!("{line}"))?;
+    std::fs::write(Path::new(weights).with_file_name(Reference::FILE_NAME), reference.to_json())?;
+    let report = models::evaluate::report(&model, &examples, None)?;
     match paths.get(1) {
         Some(path) => std::fs::write(path, report)?,
         None => print!("{report}"),

@@ -9,4 +9,5 @@ pub mod features;
 pub mod fingerprint;
 pub mod language;
 pub mod mask;
+pub mod quantify;
 pub mod train;

@@ -61,7 +61,7 @@ pub fn execute(arguments: &Classify) -> Result<()> {
 }
 
 /// The model and the buffers that every text uses again. Texts are masked first, as in the pipeline.
-struct Reader {
+pub(super) struct Reader {
     model: &'static CompactModel,
     masker: Masker,
     scratch: Scratch,
@@ -70,7 +70,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             model: CompactModel::shipped(),
             masker: Masker::new(),
@@ -80,7 +80,7 @@ impl Reader {
         }
     }
 
-    fn read(&mut self, row: &Row) -> (Reading, models::language::Language) {
+    pub(super) fn read(&mut self, row: &Row) -> (Reading, models::language::Language) {
         self.masked.clear();
         self.spans.clear();
         let text = if self.masker.mask(&row.text, &mut self.masked, &mut self.spans) { &self.masked } else { &row.text };

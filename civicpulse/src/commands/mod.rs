@@ -8,8 +8,10 @@ mod model;
 mod progress;
 mod redact;
 mod run;
+mod shares;
 mod signals;
 mod sql;
+mod surrogates;
 mod texts;
 
 use anyhow::Result;
@@ -29,6 +31,7 @@ pub fn execute(command: Command) -> Result<()> {
         Command::Sql(arguments) => sql::execute(&arguments),
         Command::Classify(arguments) => unless_pipe_closed(classify::execute(&arguments)),
         Command::Redact(arguments) => unless_pipe_closed(redact::execute(&arguments)),
+        Command::Shares(arguments) => unless_pipe_closed(shares::execute(&arguments)),
         Command::Model(arguments) => model::execute(&arguments),
         Command::CheckConfig(arguments) => check_config::execute(&arguments),
         Command::Completions { shell } => {

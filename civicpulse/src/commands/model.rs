@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use feedback::{Signal, Tone, Topic, Urgency};
 use models::compact::CompactModel;
+use models::quantify::Reference;
 use models::train::{Hyper, Options};
 
 use crate::cli::Model;
@@ -31,6 +32,10 @@ fn train(data: &Path, seeds: &Path, output: &Path) -> Result<()> {
     let weights = models::train::train(&options(data, seeds), &mut |line| eprintln!("{line}"))?;
     std::fs::write(output, &weights).with_context(|| format!("cannot write {}", output.display()))?;
     println!("{} bytes in {}", weights.len(), output.display());
+    let reference = Reference::of_training(&weights, &options(data, seeds), &mut |line| eprintln!("{line}"))?;
+    let beside = output.with_file_name(Reference::FILE_NAME);
+    std::fs::write(&beside, reference.to_json()).with_context(|| format!("cannot write {}", beside.display()))?;
+    println!("how they read texts that were kept aside, for `shares`, in {}", beside.display());
     Ok(())
 }
 

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use super::surrogates::mended;
+
 /// Longest line in bytes; a longer one is refused before it fills memory.
 const MAX_LINE_BYTES: u64 = 8 << 20;
 
@@ -20,6 +22,8 @@ pub struct Row {
     pub prompt: Option<String>,
     /// The portal's category.
     pub category: Option<String>,
+    /// What it is counted under, where a group was asked for; empty where the row has none.
+    pub group: Option<String>,
 }
 
 /// Rows of a table of texts.
@@ -34,7 +38,13 @@ enum Rows {
     /// RFC 4180.
     Csv { reader: csv::Reader<Box<dyn Read>>, record: csv::StringRecord, columns: Columns },
     /// One object a line.
-    Jsonl { lines: Lines, text_column: String },
+    Jsonl { lines: Lines, names: Names },
+}
+
+/// The columns that were asked for.
+struct Names {
+    text: String,
+    group: Option<String>,
 }
 
 /// Where the columns of [`Row`] stand.
@@ -43,19 +53,22 @@ struct Columns {
     title: Option<usize>,
     prompt: Option<usize>,
     category: Option<usize>,
+    group: Option<usize>,
 }
 
 impl Columns {
-    fn find<'a>(source: &str, header: impl Iterator<Item = &'a str>, text_column: &str) -> Result<Self> {
+    fn find<'a>(source: &str, header: impl Iterator<Item = &'a str>, wanted: &Names) -> Result<Self> {
         let names: Vec<&str> = header.map(|name| name.trim_start_matches('\u{feff}')).collect();
         let position = |wanted: &str| names.iter().position(|name| *name == wanted);
-        let text = position(text_column).ok_or_else(|| {
-            anyhow!(
-                "{source} has no column `{text_column}`: it has {}; name the right one with --text-column",
-                names.join(", ")
-            )
-        })?;
-        Ok(Self { text, title: position("title"), prompt: position("prompt"), category: position("category") })
+        let needed =
+            |wanted: &str, option: &str| position(wanted).ok_or_else(|| anyhow!(missing(source, wanted, option, &names)));
+        Ok(Self {
+            text: needed(&wanted.text, TEXT_OPTION)?,
+            title: position("title"),
+            prompt: position("prompt"),
+            category: position("category"),
+            group: wanted.group.as_deref().map(|group| needed(group, GROUP_OPTION)).transpose()?,
+        })
     }
 
     fn fill<'a>(&self, row: &mut Row, field: impl Fn(usize) -> Option<&'a str>) {
@@ -65,12 +78,35 @@ impl Columns {
         row.title = optional(self.title);
         row.prompt = optional(self.prompt);
         row.category = optional(self.category);
+        row.group = self.group.map(|position| field(position).unwrap_or_default().to_owned());
     }
+}
+
+const TEXT_OPTION: &str = "--text-column";
+const GROUP_OPTION: &str = "--group-column";
+
+/// What to say when a column is not there: what is, and which of them was probably meant.
+fn missing(source: &str, wanted: &str, option: &str, names: &[&str]) -> String {
+    let nearest = names.iter().map(|name| (strsim::damerau_levenshtein(wanted, name), name)).min();
+    let meant = match nearest {
+        Some((distance, name)) if distance <= wanted.chars().count().div_ceil(3) => format!("did you mean `{name}`? "),
+        _ => String::new(),
+    };
+    format!("{source} has no column `{wanted}`: {meant}it has {}; name the right one with {option}", names.join(", "))
 }
 
 impl Texts {
     /// Opens `path`; `-` is standard input.
     pub fn open(path: &Path, text_column: &str) -> Result<Self> {
+        Self::open_named(path, Names { text: text_column.to_owned(), group: None })
+    }
+
+    /// Opens `path`, whose rows are counted by `group_column`; `-` is standard input.
+    pub fn open_grouped(path: &Path, text_column: &str, group_column: &str) -> Result<Self> {
+        Self::open_named(path, Names { text: text_column.to_owned(), group: Some(group_column.to_owned()) })
+    }
+
+    fn open_named(path: &Path, names: Names) -> Result<Self> {
         let source = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
         let input: Box<dyn Read> = if path == Path::new("-") {
             Box::new(io::stdin())
@@ -81,15 +117,15 @@ impl Texts {
             Some("tsv") => {
                 let mut lines = Lines::new(input);
                 let header = lines.next(&source)?.unwrap_or_default().to_owned();
-                Rows::Tsv { columns: Columns::find(&source, header.split('\t'), text_column)?, lines }
+                Rows::Tsv { columns: Columns::find(&source, header.split('\t'), &names)?, lines }
             }
             Some("csv") => {
                 let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
                 let header = reader.headers().with_context(|| format!("cannot read {source}"))?;
-                let columns = Columns::find(&source, header.iter(), text_column)?;
+                let columns = Columns::find(&source, header.iter(), &names)?;
                 Rows::Csv { reader, record: csv::StringRecord::new(), columns }
             }
-            Some("jsonl" | "ndjson") | None => Rows::Jsonl { lines: Lines::new(input), text_column: text_column.to_owned() },
+            Some("jsonl" | "ndjson") | None => Rows::Jsonl { lines: Lines::new(input), names },
             Some(other) => bail!("{source}: `.{other}` is none of .tsv, .csv, .jsonl"),
         };
         Ok(Self { source, rows })
@@ -110,21 +146,37 @@ impl Texts {
                 columns.fill(row, |position| record.get(position));
                 Ok(true)
             }
-            Rows::Jsonl { lines, text_column } => {
+            Rows::Jsonl { lines, names } => {
                 let Some(line) = lines.next(&self.source)? else { return Ok(false) };
-                let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line)
+                let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&mended(line))
                     .with_context(|| format!("{} line {}: not a JSON object", self.source, lines.number))?;
                 let text = |name: &str| object.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+                let absent = |name: &str, option: &str| {
+                    let names: Vec<&str> = object.keys().map(String::as_str).collect();
+                    missing(&format!("{} line {}", self.source, lines.number), name, option, &names)
+                };
                 *row = Row {
-                    text: text(text_column)
-                        .with_context(|| format!("{} line {}: no text in `{text_column}`", self.source, lines.number))?,
+                    text: text(&names.text).with_context(|| absent(&names.text, TEXT_OPTION))?,
                     title: text("title"),
                     prompt: text("prompt"),
                     category: text("category"),
+                    group: match &names.group {
+                        Some(group) => Some(group_name(object.get(group).with_context(|| absent(group, GROUP_OPTION))?)),
+                        None => None,
+                    },
                 };
                 Ok(true)
             }
         }
+    }
+}
+
+/// A group as JSON has it: a word as it is, anything else as it is written, nothing for null.
+fn group_name(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(word) => word.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -199,5 +251,7 @@ mod tests {
         let error = texts("a.csv", b"body\nx\n", "text").unwrap_err().to_string();
         assert!(error.contains("has no column `text`: it has body"), "{error}");
         assert!(texts("a.jsonl", b"[]\n", "text").is_err());
+        let cut = texts("a.jsonl", br#"{"text":"half an emoji \ud83d"}"#, "text").unwrap();
+        assert_eq!(cut[0].text, "half an emoji \u{fffd}");
     }
 }

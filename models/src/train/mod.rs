@@ -9,7 +9,7 @@ mod calibrate;
 mod example;
 mod fit;
 mod hyper;
-mod random;
+pub(crate) mod random;
 pub mod seeds;
 pub mod sources;
 mod vocabulary;
@@ -78,7 +78,14 @@ pub fn examples(options: &Options) -> Result<Vec<Example>, TrainError> {
 /// # Errors
 /// When the data cannot be read or a head has no example.
 pub fn train(options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Vec<u8>, TrainError> {
-    let examples = example::all(options)?;
+    train_on(&example::all(options)?, options, progress)
+}
+
+/// Trains on `examples` instead of all that `options` name: for measurements that need a model which has not seen some.
+///
+/// # Errors
+/// When a head has no example.
+pub fn train_on(examples: &[Example], options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Vec<u8>, TrainError> {
     let (dev, train): (Vec<&Example>, Vec<&Example>) = examples.iter().partition(|example| example.dev);
     for (head, position) in HEADS.iter().zip(0..) {
         if !train.iter().any(|example| example.labels.get(position).is_some()) {

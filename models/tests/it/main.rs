@@ -6,3 +6,4 @@ mod fingerprint;
 mod language;
 mod mask;
 mod masking;
+mod shares;
