@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod fingerprint;
+mod fuzz;
 mod language;
 mod mask;
 mod masking;
