@@ -9,5 +9,6 @@ mod command_line;
 mod dashboards;
 mod deployment;
 mod generated_docs;
+mod incidents;
 mod service;
 mod support;
