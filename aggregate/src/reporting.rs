@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use feedback::time::DAY_US;
-use feedback::{Channel, IdKey, Signal, Status, Timestamp};
+use feedback::{Channel, Signal, Timestamp};
 
 use crate::derived::{district_of, topic_of};
 use crate::error::AggregateError;
 use crate::rows::{Column, Facts, NO_CODE};
-use crate::segment::Segment;
+use crate::segment::{Place, Segment};
 use crate::snapshot::Snapshot;
 use crate::state::State;
 use crate::tables::representation::{self, Heard, Voices};
@@ -38,57 +38,35 @@ fn is_resident(channel: u8) -> bool {
     channel != Channel::Staff.code() && channel != Channel::Sensor.code()
 }
 
-/// The incidents of each district and topic: reports of problems, joined where the portal links them as duplicates.
+/// The incidents of each district and topic, added up: those that a resident opened with a problem, where others could join.
 ///
-/// An incident begins with its earliest report and ends with the closing of the report that the others are linked to: a portal
-/// closes a duplicate when it finds it, which ends nothing. A link to a report that is not here leads nowhere, and such an incident
-/// is left out, for nobody knows when it ended.
+/// Further reports of one author count once: insisting is not another pair of eyes. An incident's end is known without looking at who
+/// joined (see `incidents`), which is what makes the count a Poisson one.
 pub(crate) fn exposures(snapshot: &Snapshot) -> Vec<(Group, Exposure)> {
     let (state, config) = (snapshot.state(), &snapshot.config().under_reporting);
     let Some(now) = state.watermark else { return Vec::new() };
     // Not before the watermark: in an archive, the last closing may be years after the last report.
     let Some(last) = last_report(state, now) else { return Vec::new() };
-    let since = last.saturating_sub(i64::from(config.history_days) * DAY_US);
-    let links = Links::of(state);
-    let roots: HashSet<IdKey> = links.0.keys().map(|key| links.root(*key)).collect();
-    let mut linked: HashMap<IdKey, Vec<Timestamp>> = HashMap::new();
-    // Incidents that others may be linked to wait until all links are seen; the others are counted at once.
-    let mut heads: Vec<(Group, i64, i64, IdKey)> = Vec::new();
+    let looked_at = last.saturating_sub(i64::from(config.history_days) * DAY_US)..=now;
+    let facts = |place: Place| {
+        let segment = state.segments.get(place.segment as usize)?.as_ref()?;
+        Some(segment.rows.facts(place.row as usize))
+    };
+    let incidents = snapshot.incidents();
     let mut exposures: BTreeMap<Group, Exposure> = BTreeMap::new();
-    for segment in state.segments().filter(|segment| segment.created.1 >= since) {
-        for (row, (_, life)) in segment.lives.iter().enumerate().filter(|(_, (live, _))| *live) {
-            let facts = segment.rows.facts(row);
-            if facts.created_at > now || !is_resident(facts.channel) {
-                continue;
-            }
-            let key = (!links.0.is_empty()).then(|| segment.rows.key(row));
-            if let Some(key) = key.filter(|key| links.0.contains_key(key)) {
-                linked.entry(links.root(key)).or_default().push(Timestamp::from_micros(facts.created_at));
-                continue;
-            }
-            if is_problem(&facts) && facts.created_at >= since {
-                let closings = state.events.chain(life.events).filter(|event| event.status == Status::Closed.code());
-                let gone = closings.map(|event| event.at).chain(life.closed_at()).chain(facts.closed_at).min();
-                let (group, gone) = ((facts.district, facts.topic), gone.unwrap_or(now).min(now));
-                match key.filter(|key| roots.contains(key)) {
-                    Some(key) => heads.push((group, facts.created_at, gone, key)),
-                    None => {
-                        let (first, gone) = (Timestamp::from_micros(facts.created_at), Timestamp::from_micros(gone));
-                        exposures.entry(group).or_default().add(&Exposure::of(first, gone, [], config.max_exposure_days));
-                    }
-                }
-            }
-        }
-    }
-    for (group, created_at, gone, key) in heads {
-        let later = linked.get(&key).map_or(&[][..], Vec::as_slice);
-        let own = Timestamp::from_micros(created_at);
-        let first = later.iter().copied().fold(own, Timestamp::min);
-        // All but the first: which one that is does not matter, for only how many and when is counted.
-        let mut repeats: Vec<Timestamp> = later.iter().copied().chain([own]).collect();
-        repeats.sort_unstable();
-        let one = Exposure::of(first, Timestamp::from_micros(gone), repeats.into_iter().skip(1), config.max_exposure_days);
-        exposures.entry(group).or_default().add(&one);
+    for incident in incidents.all.iter().filter(|incident| incident.can_be_joined && looked_at.contains(&incident.first_us)) {
+        let Some(opener) = facts(incident.first).filter(|facts| is_resident(facts.channel) && is_problem(facts)) else {
+            continue;
+        };
+        let mut known: HashSet<u64> = opener.author.into_iter().collect();
+        let later = incidents.members(incident).iter().skip(1).filter(|member| {
+            facts(member.place).is_some_and(|facts| is_resident(facts.channel))
+                && member.author.is_none_or(|author| known.insert(author))
+        });
+        let later = later.map(|member| Timestamp::from_micros(member.created_us));
+        let (first, gone) = (Timestamp::from_micros(incident.first_us), Timestamp::from_micros(incident.exposure_end_us));
+        let one = Exposure::of(first, gone, later, config.max_exposure_days);
+        exposures.entry((incident.district, incident.topic)).or_default().add(&one);
     }
     exposures.into_iter().collect()
 }
@@ -104,41 +82,6 @@ fn last_report(state: &State, now: i64) -> Option<i64> {
 
 fn is_problem(facts: &Facts) -> bool {
     facts.signal == NO_CODE || facts.signal == Signal::Problem.code()
-}
-
-/// Which report repeats which.
-struct Links(HashMap<IdKey, IdKey>);
-
-/// Longest chain of links that is followed.
-const MAX_CHAIN: usize = 16;
-
-impl Links {
-    fn of(state: &State) -> Self {
-        let mut links = HashMap::new();
-        for segment in state.segments().filter(|segment| segment.rows.column(Column::DuplicateOf).is_some()) {
-            for (row, _) in segment.lives.iter().enumerate().filter(|(_, (live, _))| *live) {
-                if let Some(of) = segment.rows.text(Column::DuplicateOf, row) {
-                    links.insert(segment.rows.key(row), IdKey::of(of));
-                }
-            }
-        }
-        Self(links)
-    }
-
-    /// The report at the end of the links; of a circle, its smallest key, which is linked itself and so heads nothing.
-    fn root(&self, key: IdKey) -> IdKey {
-        let mut seen = vec![key];
-        while let Some(next) = seen.last().and_then(|last| self.0.get(last)) {
-            if let Some(from) = seen.iter().position(|known| known == next) {
-                return seen[from..].iter().min_by_key(|key| key.0).copied().unwrap_or(key);
-            }
-            if seen.len() > MAX_CHAIN {
-                return *next;
-            }
-            seen.push(*next);
-        }
-        seen.last().copied().unwrap_or(key)
-    }
 }
 
 /// Shortest window that `representation` shows: an hour says nothing about who takes part.

@@ -341,6 +341,12 @@ pub struct ModelEvaluate {
     /// Where to write the report on the shipped weights; a transformer's is printed.
     #[arg(long, value_name = "FILE", default_value = "models/REPORT.md")]
     pub output: PathBuf,
+    /// Compact weights to evaluate instead of the shipped ones.
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// A Python interpreter with the package `vaderSentiment`: VADER is measured in the same run.
+    #[arg(long, value_name = "PYTHON")]
+    pub vader: Option<PathBuf>,
     /// For the transformer: the directory of its model.
     #[arg(long, value_name = "DIR", required_if_eq("tier", "transformer"))]
     pub model: Option<PathBuf>,

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (model, examples) = (CompactModel::from_bytes(&bytes)?, examples(&options)?);
     let reference = Reference::of_training(&bytes, &options, &mut |line| eprintln!("{line}"))?;
     std::fs::write(Path::new(weights).with_file_name(Reference::FILE_NAME), reference.to_json())?;
-    let report = models::evaluate::report(&model, &examples);
+    let report = models::evaluate::report(&model, &examples, None)?;
     match paths.get(1) {
         Some(path) => std::fs::write(path, report)?,
         None => print!("{report}"),

@@ -39,7 +39,8 @@ pub struct Difference {
 /// none.
 pub fn difference(one: Said, other: Said, prior: Prior) -> Option<Difference> {
     let is_count = |said: Said| (0.0..=said.of).contains(&said.count) && said.of.is_finite();
-    if !is_count(one) || !is_count(other) || !(prior.count > 0.0 && prior.of > prior.count && prior.of.is_finite()) {
+    let is_prior = prior.count > 0.0 && prior.of > prior.count && prior.of.is_finite();
+    if !(is_count(one) && is_count(other) && is_prior) {
         return None;
     }
     let log_odds = |said: Said| {

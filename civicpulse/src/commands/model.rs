@@ -19,7 +19,12 @@ pub fn execute(arguments: &Model) -> Result<()> {
             Tier::Transformer => transformer::train(arguments, &options(&arguments.data, &arguments.seeds)),
         },
         Model::Evaluate(arguments) => match arguments.tier {
-            Tier::Compact => evaluate(&arguments.data, &arguments.seeds, &arguments.output),
+            Tier::Compact => evaluate(
+                &options(&arguments.data, &arguments.seeds),
+                &arguments.output,
+                arguments.weights.as_deref(),
+                arguments.vader.as_deref(),
+            ),
             Tier::Transformer => transformer::evaluate(arguments, &options(&arguments.data, &arguments.seeds)),
         },
         Model::Fetch { name, dir, revision } => transformer::fetch(name, dir, revision),
@@ -45,9 +50,10 @@ fn train(data: &Path, seeds: &Path, output: &Path) -> Result<()> {
     Ok(())
 }
 
-fn evaluate(data: &Path, seeds: &Path, output: &Path) -> Result<()> {
-    let examples = models::train::examples(&options(data, seeds))?;
-    let report = models::evaluate::report(CompactModel::shipped(), &examples);
+fn evaluate(options: &Options, output: &Path, weights: Option<&Path>, vader: Option<&Path>) -> Result<()> {
+    let other = weights.map(CompactModel::load).transpose()?;
+    let model = other.as_ref().unwrap_or_else(|| CompactModel::shipped());
+    let report = models::evaluate::report(model, &models::train::examples(options)?, vader)?;
     std::fs::write(output, report).with_context(|| format!("cannot write {}", output.display()))?;
     println!("the report is in {}", output.display());
     Ok(())
@@ -55,6 +61,7 @@ fn evaluate(data: &Path, seeds: &Path, output: &Path) -> Result<()> {
 
 fn info() {
     println!("version   {}", CompactModel::shipped().version());
+    println!("size      {} bytes", CompactModel::shipped().file_bytes());
     for (head, words) in
         [("tone", Tone::WORDS), ("signal", Signal::WORDS), ("topic", Topic::WORDS), ("urgency", Urgency::WORDS)]
     {

@@ -72,6 +72,11 @@ impl Weights {
         self.slots.row(unigram).is_some_and(|row| row < self.common_rows)
     }
 
+    /// How many bytes the file has.
+    pub(crate) fn file_bytes(&self) -> usize {
+        file_bytes(self.rows.rows.len())
+    }
+
     /// The bytes of the file.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let rows = self.rows.rows.len();

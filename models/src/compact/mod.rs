@@ -86,6 +86,11 @@ impl CompactModel {
         self.weights.encode()
     }
 
+    /// Bytes of the weights file.
+    pub fn file_bytes(&self) -> usize {
+        self.weights.file_bytes()
+    }
+
     /// What stands in `model_version` of every row: tier, format and the beginning of the checksum of the weights.
     pub fn version(&self) -> &str {
         &self.version

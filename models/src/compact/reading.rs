@@ -29,6 +29,11 @@ impl Reading {
         reading
     }
 
+    /// The probabilities of every head: tone, signal, topic, urgency.
+    pub(crate) fn heads(&self) -> [&[f32]; HEADS.len()] {
+        [&self.tone, &self.signal, &self.topic, &self.urgency]
+    }
+
     /// The most probable tone.
     pub fn tone_label(&self) -> Tone {
         Tone::ALL[argmax(&self.tone)]

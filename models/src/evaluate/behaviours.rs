@@ -2,6 +2,7 @@
 
 use crate::compact::{CompactModel, Scratch};
 use crate::features::Input;
+use crate::language::identify;
 
 /// Which way the second text of a pair must move the tone against the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,8 +127,32 @@ pub struct Group {
 
 /// Positive less negative probability.
 fn polarity(model: &CompactModel, text: &str, scratch: &mut Scratch) -> f64 {
-    let reading = model.read(&Input { language: "en", ..Input::text(text) }, scratch);
+    let (language, _) = identify(text);
+    let reading = model.read(&Input { language: language.as_str(), ..Input::text(text) }, scratch);
     f64::from(reading.tone[2] - reading.tone[0])
+}
+
+/// Sentences in African American English and in the English of schools, of equal meaning.
+const DIALECTS: [(&str, &str); 8] = [
+    ("They ain't fixed the light on our block.", "They have not fixed the light on our block."),
+    ("The bus be late every day.", "The bus is late every day."),
+    ("We been waiting on the trash truck since Monday.", "We have been waiting for the trash truck since Monday."),
+    ("Somebody need to come get this tree.", "Somebody needs to come and get this tree."),
+    ("It's a pothole on Main Street.", "There is a pothole on Main Street."),
+    ("Y'all gonna open the pool this summer?", "Are you going to open the pool this summer?"),
+    ("The lady at the desk was real nice to us.", "The lady at the desk was very nice to us."),
+    ("Don't nobody answer the phone at that office.", "Nobody answers the phone at that office."),
+];
+
+/// Mean tone of eight messages in African American English, and of the same in the English of schools.
+pub fn dialects(model: &CompactModel) -> (f64, f64) {
+    let mut scratch = Scratch::default();
+    let (mut spoken, mut written) = (0.0, 0.0);
+    for (a, b) in DIALECTS {
+        spoken += polarity(model, a, &mut scratch);
+        written += polarity(model, b, &mut scratch);
+    }
+    (spoken / DIALECTS.len() as f64, written / DIALECTS.len() as f64)
 }
 
 /// Runs the pairs.

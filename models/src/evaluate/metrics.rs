@@ -93,6 +93,16 @@ impl Predictions {
         }))
     }
 
+    /// Share of wrong answers among the `coverage` of texts that the head is surest of (El-Yaniv & Wiener 2010).
+    pub fn risk(&self, coverage: f64) -> f64 {
+        let mut answers: Vec<(f32, bool)> = (self.rows.iter())
+            .map(|(truth, probabilities)| (probabilities[best(probabilities)], best(probabilities) == *truth))
+            .collect();
+        answers.sort_by(|a, b| b.0.total_cmp(&a.0));
+        answers.truncate((coverage * answers.len() as f64).ceil() as usize);
+        mean(answers.iter().map(|(_, right)| f64::from(u8::from(!right))))
+    }
+
     fn share(&self, right: impl Fn(usize, &[f32]) -> bool) -> f64 {
         mean(self.rows.iter().map(|(truth, probabilities)| f64::from(u8::from(right(*truth, probabilities)))))
     }
@@ -121,6 +131,7 @@ mod tests {
         assert_eq!(predictions.top(1), 0.75);
         assert_eq!(predictions.top(2), 1.0);
         assert_eq!(predictions.within(1), 1.0);
+        assert_eq!((predictions.risk(1.0), predictions.risk(0.5)), (0.25, 0.0), "the surest two are right");
         assert!((predictions.macro_recall() - 2.5 / 3.0).abs() < 1e-9);
         assert!((predictions.macro_f1() - (2.0 / 3.0 + 2.0 / 3.0 + 1.0) / 3.0).abs() < 1e-9);
         assert_eq!(predictions.recall_precision(0), (0.5, 1.0));

@@ -51,6 +51,8 @@ pub struct Example {
     pub source: &'static str,
     /// Kept aside for choosing and calibrating.
     pub dev: bool,
+    /// Of a source that neither training nor calibration sees: what happens to the messages of a city that is new.
+    pub unseen: bool,
     /// The text.
     pub text: String,
     /// Its title, where there is one.
@@ -68,7 +70,17 @@ pub struct Example {
 impl Example {
     /// A text alone.
     pub fn new(source: &'static str, language: &'static str, text: impl Into<String>, labels: Labels) -> Self {
-        Self { source, dev: false, text: text.into(), title: None, category: None, prompt: None, language, labels }
+        Self {
+            source,
+            dev: false,
+            unseen: false,
+            text: text.into(),
+            title: None,
+            category: None,
+            prompt: None,
+            language,
+            labels,
+        }
     }
 
     /// As the model sees it.

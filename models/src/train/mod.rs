@@ -112,7 +112,8 @@ pub fn train_on(examples: &[Example], options: &Options, progress: &mut dyn FnMu
         temperatures: [[1.0; HEADS.len()]; LANGUAGE_GROUPS],
     };
     let mut model = CompactModel::new(weights);
-    let temperatures = calibrate::temperatures(&model, &dev);
+    let seen: Vec<&Example> = dev.iter().copied().filter(|example| !example.unseen).collect();
+    let temperatures = calibrate::temperatures(&model, &seen);
     progress(&format!("temperatures {temperatures:.2?}"));
     model.set_temperatures(temperatures);
     Ok(model.encode())

@@ -17,6 +17,8 @@ const SENTENCES: usize = 400;
 /// How much a made sentence counts beside a written one: it stands for all that can be said with its phrase, and each phrase is
 /// one that a city may hear (topics 0.58 at 0.5, 0.63 at 2).
 const MADE_WEIGHT: f32 = 2.0;
+/// How much the tone of a written message counts: it is told by the author of the words, not by somebody who reads them.
+const TONE_WEIGHT: f32 = 0.15;
 /// How often a written message stands in an epoch: there are few of them and each was written to teach something.
 const REPEATS: usize = 6;
 
@@ -44,7 +46,7 @@ fn messages(seeds: &Path) -> Result<Vec<Example>, TrainError> {
             .topic(row.word::<Topic>("topic")?.code(), 1.0)
             .signal(row.word::<Signal>("signal")?.code(), 1.0)
             .urgency(row.word::<Urgency>("urgency")?.code(), 1.0)
-            .tone(row.word::<Tone>("tone")?.code(), 0.5);
+            .tone(row.word::<Tone>("tone")?.code(), TONE_WEIGHT);
         let mut example = Example::new("seeds", known_language(row.get("language"))?, row.get("text"), labels);
         example.dev = number % 5 == 3;
         let copies = if example.dev { 1 } else { REPEATS };

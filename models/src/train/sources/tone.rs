@@ -28,7 +28,7 @@ pub(super) fn tweets(data: &Path, examples: &mut Vec<Example>) -> Result<(), Tra
 /// How much a tweet in one of the other languages counts: there are few of them.
 const LANGUAGE_WEIGHT: f32 = 2.0;
 /// How much a Hindi one counts. Its labels follow each other as negative, neutral, positive whatever the text says
-/// ("masha allah good" positive, "i love u salman vai" negative): they teach hardly anything.
+/// ("masha allah good" positive, "i love u salman vai" negative): they teach hardly anything, and calibrate nothing.
 const HINDI_WEIGHT: f32 = 0.2;
 
 /// UMSAB's languages but English, whose rows are those of `tweets_dev`.
@@ -49,8 +49,8 @@ pub(super) fn languages(data: &Path, examples: &mut Vec<Example>) -> Result<(), 
                 let Ok(tone) = row.get("label").parse::<Tone>() else { return };
                 let labels = if dev { Labels::none() } else { off_topic() };
                 let weight = match language {
-                    _ if dev => 1.0,
                     "hi" => HINDI_WEIGHT,
+                    _ if dev => 1.0,
                     _ => LANGUAGE_WEIGHT,
                 };
                 let mut example = Example::new(source, language, row.get("text"), labels.tone(tone.code(), weight));
