@@ -43,7 +43,7 @@ impl Table {
         while flow < enough {
             let Some(path) = self.path(&counts, row, column, up) else { break };
             // Cells alternate: the first is in the row, the last in the column. Growing takes from both.
-            let taken = |step: usize| (step % 2 == 0) == up;
+            let taken = |step: usize| step.is_multiple_of(2) == up;
             let most = path.iter().enumerate().filter(|(step, _)| taken(*step)).map(|(_, cell)| counts[*cell] - LEAST).min();
             let moved = most.unwrap_or(enough - flow).min(enough - flow);
             for (step, cell) in path.iter().enumerate() {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use aggregate::{Aggregator, Config, Metrics, TableName};
 use arrow::array::{Array, AsArray};
 use civicpulse::demo;
+use enrich::tier::Tier;
 use enrich::{EnrichMetrics, Enricher, EnricherConfig};
 use feedback::time::DAY_US;
 use feedback::{Clock, Feedback, ManualClock};
@@ -72,7 +73,7 @@ fn city(rate: f64, days: i64, with_links: bool) -> (Aggregator, Truth) {
     let mut records = SyntheticCity::new(SyntheticConfig { rate, ..SyntheticConfig::default() }).unwrap();
     let truth = records.truth();
     let city = demo::city(&truth).unwrap();
-    let config = EnricherConfig { pseudonym_key: [7; 32], districts: Arc::clone(&city.districts) };
+    let config = EnricherConfig { pseudonym_key: [7; 32], districts: Arc::clone(&city.districts), tier: Tier::Compact };
     let mut enricher = Enricher::new(config, EnrichMetrics::register(&Registry::new()).unwrap());
     let end = records.config().start.plus_micros(days * DAY_US);
     let clock = Arc::new(ManualClock::at(end));

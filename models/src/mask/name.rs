@@ -415,7 +415,8 @@ fn signed(page: &Page<'_>, cue: &Cue, strong: bool) -> Option<(usize, usize)> {
     // The last words of a text, in a sentence of their own: whatever follows "Best," there signs it.
     let last = rest.trim_start_matches([' ', '.', '!']).is_empty() && begins_sentence(page.text, cue.start);
     let plausible = if strong {
-        (punctuated || !single) && (first || name.len >= 2 || punctuated && !single) && (punctuated || first) || last
+        let stands_alone = if punctuated { first || name.len >= 2 || !single } else { first && !single };
+        stands_alone || last
     } else {
         first || punctuated && name.len >= 2
     };

@@ -17,7 +17,7 @@ use crate::train::Example;
 /// The model cannot be loaded, or libtorch fails.
 pub fn report(dir: &Path, examples: &[Example]) -> Result<String, TransformerError> {
     let mut model = Model::load(dir)?;
-    let dev: Vec<&Example> = examples.iter().filter(|example| example.dev).collect();
+    let dev: Vec<&Example> = examples.iter().filter(|example| example.dev && !example.unseen).collect();
     let started = Instant::now();
     let by_head = predict(&mut model, &dev)?;
     let seconds = started.elapsed().as_secs_f64();

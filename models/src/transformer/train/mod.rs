@@ -103,6 +103,8 @@ pub fn train(
 ) -> Result<(), TransformerError> {
     settings.check()?;
     let mut examples = examples(data)?;
+    // A source that evaluation calls unseen must not calibrate either.
+    examples.retain(|example| !example.unseen);
     if !settings.sources.is_empty() {
         examples.retain(|example| settings.sources.iter().any(|source| source == example.source));
     }
