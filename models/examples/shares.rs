@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Topics with the texts that `chosen` keeps.
-fn topics<'a>(texts: &'a [TopicalText], chosen: impl Fn(&TopicalText) -> bool) -> Vec<Vec<&'a TopicalText>> {
+fn topics(texts: &[TopicalText], chosen: impl Fn(&TopicalText) -> bool) -> Vec<Vec<&TopicalText>> {
     let mut topics: BTreeMap<(&str, &str), Vec<&TopicalText>> = BTreeMap::new();
     texts.iter().filter(|text| chosen(text)).for_each(|text| topics.entry((&text.part, &text.topic)).or_default().push(text));
     topics.into_values().filter(|topic| topic.len() >= MIN_TEXTS).collect()

@@ -102,7 +102,8 @@ fn a_replayed_stretch_that_was_read_otherwise_changes_nothing() {
     let tables = |log: &[Vec<u8>]| {
         let mut run = Run::open(&config(None));
         read_on(&mut run, log, log.len());
-        show::everything(&run.finish())
+        // What a source has sent in all is told too, and it did send twice.
+        show::everything(&run.finish()).into_iter().filter(|line| !line.starts_with("sources ")).collect::<Vec<_>>()
     };
     assert_eq!(tables(&replayed), tables(&once));
 }

@@ -216,13 +216,15 @@ fn boston_clerks_marked_what_is_joined() {
     let data = dir.path().join("data");
     succeed(program().args(["import", "--format", "boston311", "--data-dir"]).arg(&data).args(&files));
     let rows = sql(&data, "SELECT id, incident_id, topic, lat FROM feedback WHERE incident_id IS NOT NULL");
-    let mut of: HashMap<&str, (&str, &str, bool)> = HashMap::new();
+    // Of a report: its incident, its topic, and whether it has a place.
+    type Joined<'a> = (&'a str, &'a str, bool);
+    let mut of: HashMap<&str, Joined<'_>> = HashMap::new();
     for line in rows.lines().skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
         of.insert(cells[0], (cells[1], cells[2], !cells[3].is_empty()));
     }
     let known: Vec<_> = links.iter().filter_map(|(a, b)| Some((of.get(&**a)?, of.get(&**b)?))).collect();
-    let found = |pairs: &[&(&(&str, &str, bool), &(&str, &str, bool))]| pairs.iter().filter(|(a, b)| a.0 == b.0).count();
+    let found = |pairs: &[&(&Joined<'_>, &Joined<'_>)]| pairs.iter().filter(|(a, b)| a.0 == b.0).count();
     let all: Vec<_> = known.iter().collect();
     let placed: Vec<_> = known.iter().filter(|(a, b)| a.1 == b.1 && a.2 && b.2).collect();
     let share = |of: &[_]| found(of) as f64 / of.len() as f64;

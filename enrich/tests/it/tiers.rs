@@ -26,13 +26,16 @@ enum Mood {
     Gone,
 }
 
+/// Where a reader sends its answer.
+type Answer = std::sync::mpsc::SyncSender<Result<Vec<SecondReading>, String>>;
+
 /// A second reader that finds everything positive, and remembers what it was asked.
 struct StandIn {
     heads: Heads,
     mood: Mood,
     asked: Mutex<Vec<String>>,
     /// Answers that nobody will send: dropping the sender would say that the reader has ended.
-    unsent: Mutex<Vec<std::sync::mpsc::SyncSender<Result<Vec<SecondReading>, String>>>>,
+    unsent: Mutex<Vec<Answer>>,
 }
 
 impl StandIn {

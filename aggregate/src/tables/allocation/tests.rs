@@ -94,7 +94,7 @@ fn what_is_missing_is_null_with_the_reason() {
 #[test]
 fn minimums_are_paid_or_refused() {
     let fixed = Budget { fixed_minimum: 4, ..budget("noise", None, 25.0) };
-    let batch = allocate(&[input("North", "noise", 1, 0)], &[fixed.clone()], Some(500.0)).unwrap();
+    let batch = allocate(&[input("North", "noise", 1, 0)], std::slice::from_ref(&fixed), Some(500.0)).unwrap();
     assert_eq!(
         (texts(&batch, "district"), whole(&batch, "funded_units")),
         (vec!["North".into(), "*".into()], vec![Some(1), Some(3)])
