@@ -8,7 +8,7 @@ use feedback::time::{DAY_US, HOUR_US, MINUTE_US};
 use crate::config::WindowSpec;
 use crate::error::AggregateError;
 
-/// What `windows`, `trends`, `priorities` or `allocation` are asked for. The default asks for the tables as they stand.
+/// What `windows`, `trends`, `tone_shifts`, `priorities` or `allocation` are asked for. The default asks for the tables as they stand.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asked {
     /// Only this window, configured or not; every configured one where none is named.

@@ -27,10 +27,18 @@ struct Block {
     total: u64,
 }
 
-/// The history of one group.
+/// Counts of reports over time of one district and topic, non-empty minutes only.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Series {
+pub struct Series {
     blocks: Vec<Arc<Block>>,
+}
+
+impl FromIterator<Timestamp> for Series {
+    fn from_iter<I: IntoIterator<Item = Timestamp>>(moments: I) -> Self {
+        let mut series = Self::default();
+        moments.into_iter().for_each(|moment| series.count_at(minute_of(moment.micros()), 1));
+        series
+    }
 }
 
 impl Series {
@@ -84,6 +92,11 @@ impl Series {
         true
     }
 
+    /// Bytes held, by formula: a full block for every [`BLOCK`] minutes, and its counters.
+    pub fn bytes(&self) -> usize {
+        self.blocks.len() * (64 + BLOCK * size_of::<(i32, u32)>())
+    }
+
     pub(crate) fn entries(&self) -> impl Iterator<Item = (i32, u32)> + '_ {
         self.blocks.iter().flat_map(|block| block.entries.iter().copied())
     }
@@ -119,6 +132,32 @@ impl CountSeries for Series {
     fn first(&self) -> Option<Timestamp> {
         let first = self.blocks.first()?.entries[0].0;
         Some(Timestamp::from_micros(i64::from(first) * MINUTE_US))
+    }
+
+    /// One walk back over the entries, by whole blocks where nothing is asked for inside of them.
+    fn counts_since(&self, moments: &[Timestamp], counts: &mut [u64]) {
+        let mut blocks = self.blocks.iter().rev();
+        let mut block: &[(i32, u32)] = &[];
+        let mut later = 0u64;
+        let mut next = blocks.next();
+        for (count, moment) in counts.iter_mut().zip(moments) {
+            let minute = minute_of(moment.micros());
+            // Blocks that lie wholly at or after the moment; the entries of one that was begun are counted one by one.
+            loop {
+                while let Some((entry, rest)) = block.split_last().filter(|(entry, _)| entry.0 >= minute) {
+                    later += u64::from(entry.1);
+                    block = rest;
+                }
+                let Some(whole) = next.filter(|_| block.is_empty()) else { break };
+                if whole.entries[0].0 >= minute {
+                    later += whole.total;
+                } else {
+                    block = &whole.entries;
+                }
+                next = blocks.next();
+            }
+            *count = later;
+        }
     }
 }
 
@@ -192,8 +231,8 @@ impl AllSeries {
 
     /// Bytes held, by formula.
     pub(crate) fn bytes(&self) -> usize {
-        let blocks: usize = self.groups.iter().map(|(_, series)| series.blocks.len()).sum();
-        self.groups.capacity() * size_of::<(Group, Series)>() + blocks * (64 + BLOCK * size_of::<(i32, u32)>())
+        let blocks: usize = self.groups.iter().map(|(_, series)| series.bytes()).sum();
+        self.groups.capacity() * size_of::<(Group, Series)>() + blocks
     }
 }
 
@@ -220,6 +259,11 @@ mod tests {
             let moments: Moments = minutes[gone..].iter().map(|minute| at(i64::from(*minute))).collect();
             prop_assert_eq!(series.count(at(from), at(to)), moments.count(at(from), at(to)));
             prop_assert_eq!(series.first(), moments.first());
+            let asked = [at(from.max(to)), at(from.max(to)), at(from.min(to)), at(-11)];
+            let (mut ours, mut plain) = ([0; 4], [0; 4]);
+            series.counts_since(&asked, &mut ours);
+            moments.counts_since(&asked, &mut plain);
+            prop_assert_eq!(ours, plain);
             // By the hour, whole hours still agree.
             series.age(0, 1200);
             prop_assert_eq!(series.count(at(60), at(600)), moments.count(at(60), at(600)));

@@ -20,6 +20,7 @@ use crate::state::State;
 use crate::tables::priorities::{PriorityConfig, PriorityWeights};
 use crate::tables::under_reporting::{Adjustment, Exposure};
 use crate::tables::{self, TableName};
+use crate::tone;
 use crate::view::{SegmentView, WordArrays};
 use crate::windows::{Group, Window};
 
@@ -118,7 +119,7 @@ impl Snapshot {
         computed.clone().map_err(|problem| AggregateError::Table { table: table.as_str(), problem })
     }
 
-    /// `windows`, `trends`, `emerging_terms`, `priorities`, `representation` or `allocation` for another window, by other choices, or
+    /// `windows`, `trends`, `tone_shifts`, `emerging_terms`, `priorities`, `representation` or `allocation` for another window, by other choices, or
     /// with windows ending elsewhere, from what is known now: from the cells, where those no longer reach back from the rows, else from
     /// coarser cells. A window before all of them is left out. An error for other tables.
     pub fn table_asked(&self, table: TableName, asked: &Asked) -> Result<Arc<RecordBatch>, AggregateError> {
@@ -134,6 +135,7 @@ impl Snapshot {
             TableName::Windows => tables::windows::table(&windows, &self.state.words.district, &self.reference)?,
             TableName::Trends => derived::trends(self, &windows)?,
             TableName::EmergingTerms => tables::emerging_terms::table(&self.state, &windows)?,
+            TableName::ToneShifts => tone::tone_shifts(self, &windows)?,
             TableName::Priorities => decisions::priorities(self, &windows, &self.choices(table, asked)?)?,
             TableName::Representation => reporting::representation(self, &windows)?,
             TableName::Allocation => self.allocation(asked)?,
@@ -225,6 +227,7 @@ impl Snapshot {
             TableName::Cells => tables::cells::table(state),
             TableName::Windows => tables::windows::table(self.ended(), &state.words.district, &self.reference),
             TableName::Trends => derived::trends(self, self.ended()),
+            TableName::ToneShifts => tone::tone_shifts(self, self.ended()),
             TableName::Priorities => decisions::priorities(self, self.ended(), &self.config.priorities),
             TableName::ServiceLevels => service::service_levels(self),
             TableName::ServiceLevelsByBand => service::service_levels_by_band(self),

@@ -10,6 +10,7 @@ mod memory;
 mod restart;
 mod setup;
 mod stages;
+mod trends;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -55,6 +56,18 @@ enum Bench {
         #[arg(long, default_value_t = 10_000_000)]
         records: usize,
     },
+    /// The table `trends`: cost of a tick, false alarms, detection against the reference.
+    Trends {
+        /// Simulated series a setting.
+        #[arg(long, default_value_t = 10_000)]
+        series: usize,
+        /// Seed of everything random.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Prints the tables of docs/methods/trends.md instead of JSON.
+        #[arg(long)]
+        markdown: bool,
+    },
     /// From a checkpoint to the first answer.
     Restart {
         /// Reports in the checkpoint.
@@ -77,6 +90,14 @@ fn main() -> Result<()> {
             Bench::EndToEnd { records } => end_to_end::measure(records, cli.kafka.as_deref())?,
             Bench::Freshness { load, samples } => freshness::measure(load, samples, cli.kafka.as_deref())?,
             Bench::Memory { records } => memory::measure(records)?,
+            Bench::Trends { series, seed, markdown } => {
+                let figures = trends::measure(series, seed)?;
+                if markdown {
+                    println!("{}", trends::markdown(&figures));
+                    continue;
+                }
+                figures
+            }
             Bench::Restart { reports } => restart::measure(reports)?,
         };
         println!("{}", machine::report(figures)?);

@@ -1,7 +1,7 @@
 //! The flexible Farrington method: is a count higher than the same season of earlier years explains?
 //!
 //! Farrington, Andrews, Beale & Catchpole (1996) as improved by Noufaily et al. (2013), agreeing with
-//! `surveillance::farringtonFlexible` (Salmon, Schumacher & Höhle 2016) without a population offset.
+//! `surveillance::farringtonFlexible` (Salmon, Schumacher & Höhle 2016) for series whose periods are numbered, not dated.
 
 use super::negative_binomial;
 use super::quasi_poisson::{self, Fit, Rows};
@@ -14,8 +14,48 @@ pub enum Threshold {
     NegativeBinomial,
     /// Negative-binomial quantile at the upper quantile of the fitted mean (`muan`, Noufaily et al. 2013).
     UncertainMean,
-    /// Normal interval on the scale of counts to the power 2/3 (`delta`, Farrington et al. 1996).
-    TwoThirdsPower,
+    /// Normal interval on the scale of a power of the counts (`delta`, Farrington et al. 1996).
+    Transformed(Power),
+}
+
+/// The power that makes counts nearly normal (`powertrans`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// Counts as they are (`none`).
+    One,
+    /// Their square root, which makes the variance constant (`1/2`).
+    SquareRoot,
+    /// To the power 2/3, which makes them symmetric (`2/3`).
+    TwoThirds,
+}
+
+impl Power {
+    const fn exponent(self) -> f64 {
+        match self {
+            Self::One => 1.0,
+            Self::SquareRoot => 0.5,
+            Self::TwoThirds => 2.0 / 3.0,
+        }
+    }
+
+    /// Standard deviation of a count with this mean and variance over mean after the transformation (delta method).
+    fn standard_deviation(self, mean: f64, dispersion: f64) -> f64 {
+        let scale = match self {
+            Self::One => mean,
+            Self::SquareRoot => 0.25,
+            Self::TwoThirds => 4.0 / 9.0 * mean.cbrt(),
+        };
+        (scale * dispersion).sqrt()
+    }
+}
+
+/// A series of counts by period.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed<'a> {
+    /// Counts; `None` where nothing is known of a period: it is no zero, and no part of the history.
+    pub counts: &'a [Option<u64>],
+    /// Exposure by period, where the expectation is in proportion to it (`populationOffset`). Positive.
+    pub population: Option<&'a [f64]>,
 }
 
 /// Settings, with the names of `farringtonFlexible`'s in brackets.
@@ -89,7 +129,7 @@ pub struct Verdict {
     pub trend: Option<f64>,
     /// Whether the latest periods hold enough counts for an alarm; where not, `farringtonFlexible` shows no expectation.
     pub enough: bool,
-    /// Whether this is an alarm.
+    /// Whether this is an alarm; never where the period's count is not known.
     pub alarm: bool,
 }
 
@@ -115,6 +155,12 @@ pub enum FarringtonError {
     /// Settings that exclude one another.
     #[error("settings of the Farrington method: {0}")]
     Settings(&'static str),
+    /// Nothing is known of the same season of earlier years.
+    #[error("no count is known in the season of period {at} of earlier years")]
+    Gap {
+        /// The period asked for, counted from 0.
+        at: usize,
+    },
     /// The regression did not settle, with or without a trend.
     #[error("the regression for period {at} did not converge")]
     Convergence {
@@ -126,27 +172,46 @@ pub enum FarringtonError {
 impl Farrington {
     /// The verdict on `counts[at]`, looking at nothing after it.
     pub fn at(&self, counts: &[u64], at: usize) -> Result<Verdict, FarringtonError> {
+        // What lies after `at` is not looked at, and what is not copied costs nothing.
+        let known: Vec<Option<u64>> = counts.iter().take(at.saturating_add(1)).copied().map(Some).collect();
         self.check(counts.len(), at)?;
-        let rows = self.rows(counts, at);
-        let now = at as f64;
-        let here = self.seasons - 1;
+        self.at_observed(&Observed { counts: &known, population: None }, at)
+    }
+
+    /// The verdict on the period `at` of a series with gaps or exposure.
+    pub fn at_observed(&self, observed: &Observed<'_>, at: usize) -> Result<Verdict, FarringtonError> {
+        self.check(observed.counts.len(), at)?;
+        let exposure =
+            |period: usize| observed.population.map_or(1.0, |population| population.get(period).copied().unwrap_or(f64::NAN));
+        if observed.population.is_some() && (0..=at).any(|period| !(exposure(period) > 0.0 && exposure(period).is_finite())) {
+            return Err(FarringtonError::Settings("every period needs a positive population"));
+        }
+        let rows = self.rows(observed, at);
+        let (now, here) = (at as f64, self.seasons - 1);
+        if !rows.season.contains(&here) {
+            return Err(FarringtonError::Gap { at });
+        }
+        let offset = exposure(at).ln();
         let unsettled = FarringtonError::Convergence { at };
         let mut fitted = self.fit(&rows, self.trend).ok_or(unsettled.clone())?;
         if let Some(slope) = fitted.fit.slope {
             let highest = rows.count.iter().fold(0.0f64, |a, b| a.max(*b));
             let t = slope / (fitted.residual_dispersion * fitted.fit.slope_variance()).sqrt();
             let significant = 2.0 * student_cdf(-t.abs(), fitted.fit.residual_degrees) < self.trend_p_value;
-            if !(self.years >= 3 && significant && fitted.fit.link(here, now).exp() <= highest) {
+            if !(self.years >= 3 && significant && (fitted.fit.link(here, now) + offset).exp() <= highest) {
                 fitted = self.fit(&rows, false).ok_or(unsettled)?;
             }
         }
-        let recent = &counts[(at + 1).saturating_sub(self.least_count_periods)..=at];
-        Ok(self.verdict(&fitted, counts[at], here, now, recent.iter().sum::<u64>() >= self.least_count))
+        // A gap among the latest periods leaves open whether they hold enough.
+        let recent = &observed.counts[(at + 1).saturating_sub(self.least_count_periods)..=at];
+        let enough = recent.iter().copied().sum::<Option<u64>>().is_some_and(|sum| sum >= self.least_count);
+        Ok(self.verdict(&fitted, observed.counts[at], (here, now, offset), enough))
     }
 
     fn check(&self, length: usize, at: usize) -> Result<(), FarringtonError> {
         let between = self.periods_per_year.checked_sub(2 * self.half_window + 1);
-        if self.years == 0 || self.seasons == 0 || between.is_none_or(|b| b + 1 < self.seasons) {
+        let crowded = self.seasons > 1 && between.is_none_or(|b| b + 1 < self.seasons);
+        if self.years == 0 || self.seasons == 0 || self.periods_per_year == 0 || crowded {
             return Err(FarringtonError::Settings("a year must hold the window and every other season"));
         }
         if !(self.alpha > 0.0 && self.alpha < 1.0) {
@@ -164,18 +229,19 @@ impl Farrington {
 
     /// The history as rows: the windows around the same period of earlier years are the last season, what lies between is
     /// shared out evenly, the first seasons after a window being longer by one where it does not divide.
-    fn rows(&self, counts: &[u64], at: usize) -> Rows {
+    fn rows(&self, observed: &Observed<'_>, at: usize) -> Rows {
         let (year, w, others) = (self.periods_per_year, self.half_window, self.seasons - 1);
         let mut rows = Rows { seasons: self.seasons, ..Rows::default() };
         let first = at - self.years * year - w;
         let end = at.saturating_sub(self.guard);
-        for (period, count) in counts.iter().enumerate().take(end).skip(first) {
+        for (period, count) in observed.counts.iter().enumerate().take(end).skip(first) {
             let into_year = (period - first) % year;
             let season = if into_year < 2 * w + 1 { Some(others) } else { self.season_between(into_year - (2 * w + 1)) };
-            if let Some(season) = season {
+            if let (Some(season), Some(count)) = (season, count) {
                 rows.count.push(*count as f64);
                 rows.time.push(period as f64);
                 rows.season.push(season);
+                rows.offset.extend(observed.population.map(|population| population[period].ln()));
             }
         }
         rows
@@ -228,38 +294,40 @@ impl Farrington {
         weights
     }
 
-    fn verdict(&self, fitted: &Fitted, count: u64, season: usize, now: f64, enough: bool) -> Verdict {
-        let link = fitted.fit.link(season, now);
+    fn verdict(&self, fitted: &Fitted, count: Option<u64>, (season, now, offset): (usize, f64, f64), enough: bool) -> Verdict {
+        let link = fitted.fit.link(season, now) + offset;
         let expected = link.exp();
         let dispersion = fitted.dispersion;
         let link_error = (fitted.residual_dispersion * fitted.fit.variance(season, now)).sqrt();
         let z = normal_quantile(1.0 - self.alpha);
-        let y = count as f64;
         let (upper, p_value, centre) = match self.threshold {
-            Threshold::TwoThirdsPower => {
+            Threshold::Transformed(power) => {
                 let error = (expected * link_error).powi(2);
-                let scale = (4.0 / 9.0 * expected.cbrt() * (dispersion + error / expected)).sqrt();
-                let centre = expected.cbrt().powi(2);
-                let upper = (centre + z * scale).powf(1.5);
-                (Some(upper), 1.0 - normal_cdf((y.cbrt().powi(2) - centre) / scale), expected)
+                let scale = power.standard_deviation(expected, dispersion + error / expected);
+                let (exponent, centre) = (power.exponent(), expected.powf(power.exponent()));
+                let upper = (centre + z * scale).powf(1.0 / exponent);
+                let p_value = count.map(|count| normal_cdf((centre - (count as f64).powf(exponent)) / scale));
+                (Some(upper), p_value, expected)
             }
             Threshold::NegativeBinomial | Threshold::UncertainMean => {
                 let uncertain = self.threshold == Threshold::UncertainMean;
                 let mean = if uncertain { (link + z * link_error).exp() } else { expected };
                 let upper = negative_binomial::quantile(1.0 - self.alpha, mean, dispersion).map(|q| q as f64);
-                (upper, negative_binomial::upper_tail(count, mean, dispersion), link)
+                let p_value = upper.and(count).map(|count| negative_binomial::upper_tail(count, mean, dispersion));
+                (upper, p_value, link)
             }
         };
-        let score = upper.map(|upper| (y - centre) / (upper - centre)).filter(|score| score.is_finite());
+        let score = |upper: f64, count: u64| (count as f64 - centre) / (upper - centre);
+        let score = upper.zip(count).map(|(upper, count)| score(upper, count)).filter(|score| score.is_finite());
         Verdict {
             expected,
             upper,
             score,
-            p_value: p_value.is_finite().then_some(p_value),
+            p_value: p_value.filter(|p_value| p_value.is_finite()),
             dispersion,
             trend: fitted.fit.slope,
             enough,
-            alarm: enough && count > 0 && score.is_some_and(|score| score > 1.0),
+            alarm: enough && count > Some(0) && score.is_some_and(|score| score > 1.0),
         }
     }
 }
@@ -310,10 +378,41 @@ mod tests {
     }
 
     #[test]
+    fn gaps_are_no_zeros_and_exposure_explains_counts() {
+        let counts: Vec<Option<u64>> = (0..400).map(|week| Some(10 + week * 7 % 5)).collect();
+        let gaps: Vec<Option<u64>> =
+            counts.iter().enumerate().map(|(week, count)| count.filter(|_| week % 9 != 0 || week == 399)).collect();
+        let method = Farrington::default();
+        let at = |counts: &[Option<u64>]| method.at_observed(&Observed { counts, population: None }, 399).unwrap();
+        assert!((at(&gaps).expected - at(&counts).expected).abs() < 0.5);
+        let mut unknown = counts.clone();
+        unknown[399] = None;
+        let verdict = at(&unknown);
+        assert_eq!((verdict.score, verdict.p_value, verdict.enough, verdict.alarm), (None, None, false, false));
+
+        // Twice the people in the last week, twice the reports: nothing unusual.
+        let mut doubled = counts.clone();
+        doubled[399] = Some(26);
+        let mut population = vec![1000.0; 400];
+        population[399] = 2000.0;
+        let with = Observed { counts: &doubled, population: Some(&population) };
+        assert!(!method.at_observed(&with, 399).unwrap().alarm && at(&doubled).alarm);
+        population[7] = 0.0;
+        let with = Observed { counts: &doubled, population: Some(&population) };
+        assert!(matches!(method.at_observed(&with, 399), Err(FarringtonError::Settings(_))));
+        assert!(matches!(at_nothing(&method), Err(FarringtonError::Gap { at: 399 })));
+    }
+
+    fn at_nothing(method: &Farrington) -> Result<Verdict, FarringtonError> {
+        method.at_observed(&Observed { counts: &[None; 400], population: None }, 399)
+    }
+
+    #[test]
     fn every_threshold_flags_what_is_far_out() {
         let mut counts: Vec<u64> = (0..400).map(|week| 10 + week * 7 % 5).collect();
         counts[399] = 80;
-        for threshold in [Threshold::NegativeBinomial, Threshold::UncertainMean, Threshold::TwoThirdsPower] {
+        let transformed = [Power::One, Power::SquareRoot, Power::TwoThirds].map(Threshold::Transformed);
+        for threshold in [Threshold::NegativeBinomial, Threshold::UncertainMean].into_iter().chain(transformed) {
             let verdict = Farrington { threshold, ..Farrington::default() }.at(&counts, 399).unwrap();
             assert!(
                 verdict.alarm && verdict.upper.unwrap() < 40.0 && verdict.upper.unwrap() > 12.0,

@@ -1,7 +1,9 @@
 //! Statistical methods: pure functions over plain numbers, each with its source. No clock, no randomness that is not
 //! seeded, no dependence on the order of the input beyond what a function says.
 
+pub mod baseline;
 pub mod benjamini_hochberg;
+pub mod episode;
 pub mod farrington;
 pub mod gamma_poisson;
 mod irls;
@@ -16,7 +18,9 @@ mod quasi_poisson;
 pub mod ranks;
 pub mod representativity;
 pub mod same_phase;
+pub mod season;
 pub mod series;
+pub mod share_difference;
 pub mod special;
 pub mod wilson;
 

@@ -17,6 +17,8 @@ pub struct Rows {
     pub season: Vec<usize>,
     /// How many seasons there are.
     pub seasons: usize,
+    /// Logarithm of the exposure of every row; empty where all are 1.
+    pub offset: Vec<f64>,
 }
 
 /// A fitted regression.
@@ -54,7 +56,8 @@ pub fn fit(rows: &Rows, trend: bool, weights: Option<&[f64]>) -> Fit {
         season_time: Vec::new(),
         time_spread: 0.0,
     };
-    let settled = irls::run(&rows.count, None, weights, |weight, response, link| {
+    let offset = (!rows.offset.is_empty()).then_some(rows.offset.as_slice());
+    let settled = irls::run(&rows.count, offset, weights, |weight, response, link| {
         fit.least_squares(rows, trend, weight, response);
         for (i, link) in link.iter_mut().enumerate() {
             *link = fit.link(rows.season[i], rows.time[i]);
@@ -71,7 +74,7 @@ pub fn fit(rows: &Rows, trend: bool, weights: Option<&[f64]>) -> Fit {
 }
 
 impl Fit {
-    /// The linear predictor.
+    /// The linear predictor at exposure 1.
     pub fn link(&self, season: usize, time: f64) -> f64 {
         self.level[season] + self.slope.map_or(0.0, |slope| slope * (time - self.season_time[season]))
     }
@@ -128,6 +131,7 @@ mod tests {
             time: (0..5).map(f64::from).collect(),
             season: vec![0, 0, 1, 1, 1],
             seasons: 2,
+            ..Rows::default()
         };
         let fit = fit(&rows, false, None);
         assert!(fit.converged && fit.residual_degrees == 3.0);
@@ -144,14 +148,29 @@ mod tests {
             time: (0..20).map(f64::from).collect(),
             season: vec![0; 20],
             seasons: 1,
+            ..Rows::default()
         };
         let fit = fit(&rows, true, None);
         assert!((fit.slope.unwrap() - 0.1).abs() < 1e-9 && (fit.link(0, 30.0) - 4.0).abs() < 1e-8);
     }
 
     #[test]
+    fn counts_in_proportion_to_exposure_have_one_rate() {
+        let exposure = [1.0, 2.0, 5.0, 10.0f64];
+        let rows = Rows {
+            count: exposure.iter().map(|e| 3.0 * e).collect(),
+            time: vec![0.0; 4],
+            season: vec![0; 4],
+            seasons: 1,
+            offset: exposure.iter().map(|e| e.ln()).collect(),
+        };
+        let fit = fit(&rows, false, None);
+        assert!((fit.link(0, 0.0).exp() - 3.0).abs() < 1e-7 && fit.dispersion(&rows, &fit.weight) < 1e-9);
+    }
+
+    #[test]
     fn nothing_but_zeros_ends() {
-        let rows = Rows { count: vec![0.0; 6], time: vec![0.0; 6], season: vec![0; 6], seasons: 2 };
+        let rows = Rows { count: vec![0.0; 6], time: vec![0.0; 6], season: vec![0; 6], seasons: 2, ..Rows::default() };
         let fit = fit(&rows, false, None);
         assert!(fit.link(0, 0.0).exp() < 1e-6);
     }

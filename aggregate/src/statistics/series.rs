@@ -13,13 +13,11 @@ pub trait CountSeries {
     /// The earliest report of this cell, if there is any.
     fn first(&self) -> Option<Timestamp>;
 
-    /// Fills `counts[i]` with the reports of the `i + 1`-th earlier period: of `[from, to)` moved back by `i + 1` times
-    /// `shift_us`. A series that can answer all of them in one walk does so here; `trends` asks for nothing else.
-    fn earlier_counts(&self, from: Timestamp, to: Timestamp, shift_us: i64, counts: &mut [u64]) {
-        let mut back_us = 0i64;
-        for count in counts {
-            back_us = back_us.saturating_add(shift_us);
-            *count = self.count(from.plus_micros(back_us.saturating_neg()), to.plus_micros(back_us.saturating_neg()));
+    /// Fills `counts[i]` with the reports at or after `moments[i]`, latest moment first. A series that can answer all of them in
+    /// one walk from its end does so here; `trends` asks for little else.
+    fn counts_since(&self, moments: &[Timestamp], counts: &mut [u64]) {
+        for (count, moment) in counts.iter_mut().zip(moments) {
+            *count = self.count(*moment, Timestamp::from_micros(i64::MAX));
         }
     }
 }
@@ -33,8 +31,8 @@ impl<S: CountSeries + ?Sized> CountSeries for &S {
         (**self).first()
     }
 
-    fn earlier_counts(&self, from: Timestamp, to: Timestamp, shift_us: i64, counts: &mut [u64]) {
-        (**self).earlier_counts(from, to, shift_us, counts);
+    fn counts_since(&self, moments: &[Timestamp], counts: &mut [u64]) {
+        (**self).counts_since(moments, counts);
     }
 }
 
@@ -66,13 +64,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stretches_are_half_open_and_earlier_ones_are_shifted() {
+    fn stretches_are_half_open() {
         let at = Timestamp::from_secs;
         let series: Moments = [30, 10, 20, 20].into_iter().map(at).collect();
         assert_eq!(series.first(), Some(at(10)));
         assert_eq!((series.count(at(10), at(20)), series.count(at(20), at(31)), series.count(at(31), at(10))), (1, 3, 0));
         let mut counts = [0; 3];
-        series.earlier_counts(at(30), at(40), 10_000_000, &mut counts);
-        assert_eq!(counts, [2, 1, 0]);
+        series.counts_since(&[at(31), at(20), at(5)], &mut counts);
+        assert_eq!(counts, [0, 3, 4]);
     }
 }

@@ -19,6 +19,7 @@ pub mod representation;
 pub mod service_levels;
 pub mod sources;
 pub mod status_events;
+pub mod tone_shifts;
 pub mod topics;
 pub mod trends;
 pub mod under_reporting;
@@ -46,6 +47,8 @@ pub enum TableName {
     Windows,
     /// What is rising or falling.
     Trends,
+    /// Where people have become angrier or calmer.
+    ToneShifts,
     /// What matters most.
     Priorities,
     /// How long the city takes.
@@ -105,6 +108,12 @@ pub const ALL: &[TableDef] = &[
         windows::schema,
     ),
     def(TableName::Trends, "trends", "a rolling window x district x topic: observed against expected", trends::schema),
+    def(
+        TableName::ToneShifts,
+        "tone_shifts",
+        "a rolling window x district x topic: negative tone against earlier",
+        tone_shifts::schema,
+    ),
     def(TableName::Priorities, "priorities", "a district x topic: components, score and rank", priorities::schema),
     def(
         TableName::ServiceLevels,

@@ -1,13 +1,16 @@
 //! Table `trends`: what is rising and falling, district by topic, in every rolling window.
 //!
-//! Observed counts against the mean of the same phase of earlier periods, with an interval for the ratio that accounts for the
-//! noise of both, an exact test, and the false-discovery rate over all cells of a window. See [`crate::statistics::same_phase`]
-//! for which periods are compared and [`rate_ratio`](crate::statistics::poisson::rate_ratio) for the test.
+//! Observed counts against what the same phase of earlier periods lets expect, with an interval for the ratio, a negative-binomial test,
+//! the false-discovery rate over all cells of a window, and since when. See [`same_phase`](crate::statistics::same_phase) for which
+//! periods are compared, [`baseline`](crate::statistics::baseline) for the expectation and the test, [`episode`](crate::statistics::episode)
+//! for what is announced.
 //!
 //! Known limits: phases are weeks of UTC, so local hours move against them by one at a change of daylight saving time; a source
-//! that joined within the periods compared looks like a rise.
+//! that joined within the periods compared looks like a rise; without two years of reports the season is followed late.
 
-use std::collections::BTreeMap;
+mod city;
+mod compare;
+
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -19,11 +22,12 @@ use feedback::schema::timestamp_type;
 
 use super::columns::{count, number, text, time};
 use super::{column, schema_of};
-use crate::statistics::CountSeries;
-use crate::statistics::benjamini_hochberg::q_values;
-use crate::statistics::gamma_poisson::{Prior, Shrunk};
-use crate::statistics::poisson::RateRatio;
-use crate::statistics::same_phase::{Counts, MIN_PERIODS, Peers, Phase, since};
+use crate::statistics::baseline::{Baseline, Comparison};
+use crate::statistics::gamma_poisson::Shrunk;
+use crate::statistics::same_phase::Phase;
+use crate::statistics::{CountSeries, Interval};
+
+pub use compare::{FOLLOW_P_VALUE, trends};
 
 /// When a difference is called a trend.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,6 +68,13 @@ pub struct TrendCell<'a, S> {
     pub series: S,
 }
 
+impl<S> TrendCell<'_, S> {
+    /// Whether this is a topic in the whole city.
+    fn is_city(&self) -> bool {
+        self.district == Some("*")
+    }
+}
+
 /// Which way it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -95,6 +106,17 @@ impl fmt::Display for Direction {
     }
 }
 
+/// Why there is no comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The city's data does not reach back far enough.
+    History,
+    /// The whole city has no report in any earlier period.
+    Earlier,
+    /// The whole city has no report in the window, though many were expected.
+    Now,
+}
+
 /// What is known of one cell in one window.
 #[derive(Clone, Copy, Debug)]
 pub struct Trend {
@@ -104,107 +126,30 @@ pub struct Trend {
     pub cell: usize,
     /// The window and the periods it is compared with.
     pub phase: Phase,
-    /// What was counted.
-    pub counts: Counts,
-    /// Variance over mean that was allowed for; `None` without enough history, as are the next four.
-    pub dispersion: Option<f64>,
+    /// Reports in the window.
+    pub observed: u64,
+    /// Earlier periods that were compared.
+    pub compared: usize,
+    /// Earlier periods that were left out because nothing came from the whole city.
+    pub gaps: usize,
+    /// What was expected; `None` without enough history, as are the next five.
+    pub baseline: Option<Baseline>,
     /// The comparison.
-    pub comparison: Option<RateRatio>,
+    pub comparison: Option<Comparison>,
+    /// The interval of the ratio.
+    pub interval: Option<Interval>,
     /// False-discovery rate over the cells of the window.
     pub q_value: Option<f64>,
     /// The ratio drawn towards that of all cells of the window.
     pub shrunk: Option<Shrunk>,
+    /// Why there is none.
+    pub missing: Option<Missing>,
     /// Which way it goes.
     pub direction: Direction,
     /// Since when it rises or falls.
     pub since: Option<Timestamp>,
-}
-
-/// Compares every cell in every window. `first` is where the city's data begins: earlier periods count from there, so that a
-/// cell without early reports has a history of zeros, not none.
-///
-/// Cells that hold nothing in a window and all its periods are left out. The result is ordered by window as given, district and
-/// topic; the order of `cells` changes no bit of it.
-pub fn trends<S: CountSeries>(
-    windows: &[TrendWindow<'_>],
-    cells: &[TrendCell<'_, S>],
-    first: Option<Timestamp>,
-    config: &TrendConfig,
-) -> Vec<Trend> {
-    let mut order: Vec<usize> = (0..cells.len()).collect();
-    order.sort_by_key(|&i| (cells[i].district, cells[i].topic));
-    let mut trends = Vec::new();
-    for (position, window) in windows.iter().enumerate() {
-        let phase = Phase::new(window.end, window.length_us, first);
-        trends.extend(window_trends(position, &phase, cells, &order, first, config));
-    }
-    trends
-}
-
-fn window_trends<S: CountSeries>(
-    window: usize,
-    phase: &Phase,
-    cells: &[TrendCell<'_, S>],
-    order: &[usize],
-    first: Option<Timestamp>,
-    config: &TrendConfig,
-) -> Vec<Trend> {
-    let counted: Vec<(usize, Counts)> =
-        order.iter().map(|&cell| (cell, phase.count(&cells[cell].series))).filter(|(_, counts)| !counts.is_empty()).collect();
-    let is_city = |cell: usize| cells[cell].district == Some("*");
-    let kind = |cell: usize| (is_city(cell), cells[cell].topic);
-    let mut peers: BTreeMap<_, Peers> = BTreeMap::new();
-    for (cell, counts) in &counted {
-        peers.entry(kind(*cell)).or_default().add(counts);
-    }
-    let in_districts = counted.iter().filter(|(cell, _)| !is_city(*cell));
-    let prior = Prior::fit(in_districts.filter_map(|(_, counts)| Some((counts.observed, counts.expected()?))));
-
-    let mut trends: Vec<Trend> = Vec::with_capacity(counted.len());
-    for (cell, counts) in counted {
-        let dispersion = counts.expected().map(|_| peers[&kind(cell)].dispersion(&counts));
-        let comparison = dispersion.and_then(|dispersion| counts.compare(dispersion));
-        let shrunk = counts.expected().and_then(|expected| Some(prior.as_ref()?.shrink(counts.observed, expected)));
-        let direction = Direction::Unknown;
-        trends.push(Trend {
-            window,
-            cell,
-            phase: *phase,
-            counts,
-            dispersion,
-            comparison,
-            q_value: None,
-            shrunk,
-            direction,
-            since: None,
-        });
-    }
-    let p_values: Vec<f64> = trends.iter().map(|trend| trend.comparison.map_or(f64::NAN, |c| c.p_value)).collect();
-    for (trend, q_value) in trends.iter_mut().zip(q_values(&p_values)) {
-        trend.q_value = trend.comparison.map(|_| q_value);
-        trend.direction = direction_of(trend, config);
-        let rising = trend.direction == Direction::Rising;
-        if rising || trend.direction == Direction::Falling {
-            trend.since = Some(since(&cells[trend.cell].series, phase, first, rising, config.max_q_value));
-        }
-    }
-    trends
-}
-
-fn direction_of(trend: &Trend, config: &TrendConfig) -> Direction {
-    let (Some(comparison), Some(expected), Some(q_value)) = (trend.comparison, trend.counts.expected(), trend.q_value) else {
-        return Direction::Unknown;
-    };
-    let change = trend.counts.observed as f64 - expected;
-    if q_value > config.max_q_value || change.abs() < config.min_change {
-        Direction::Steady
-    } else if comparison.ratio >= config.min_ratio {
-        Direction::Rising
-    } else if comparison.ratio <= 1.0 / config.min_ratio {
-        Direction::Falling
-    } else {
-        Direction::Steady
-    }
+    /// When that was announced.
+    pub announced_at: Option<Timestamp>,
 }
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -214,18 +159,29 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         column("district", Utf8View, true, "district; null is unknown, '*' the whole city"),
         column("topic", Utf8View, true, "topic; null is unknown"),
         column("observed", Int64, false, "reports in the window"),
-        column("expected", Float64, true, "mean reports in the same phase of earlier periods; null is not enough history"),
-        column("ratio", Float64, true, "observed / expected; null where nothing was expected or history is short"),
-        column("ratio_low", Float64, true, "lower end of the 95% interval of the ratio, noise of both counts included"),
-        column("ratio_high", Float64, true, "upper end of the 95% interval of the ratio; null is without bound"),
-        column("p_value", Float64, true, "two-sided p-value of no change, conditional on the sum of both counts"),
+        column(
+            "expected",
+            Float64,
+            true,
+            "reports that the same phase of earlier periods lets expect; null is explained in note",
+        ),
+        column("ratio", Float64, true, "observed / expected"),
+        column("ratio_low", Float64, true, "lower end of the 95% interval of the ratio, noise of both sides included"),
+        column("ratio_high", Float64, true, "upper end of the 95% interval of the ratio"),
+        column("p_value", Float64, true, "two-sided p-value of no change, negative-binomial"),
         column("q_value", Float64, true, "false-discovery rate (Benjamini-Hochberg) over all cells of the window"),
-        column("direction", Utf8View, false, "rising, falling, steady, or unknown where history is short"),
+        column("direction", Utf8View, false, "rising, falling, steady, or unknown where there is nothing to compare with"),
         column(
             "since",
             timestamp_type(),
             true,
-            "last moment at which the window did not yet differ (to a twelfth of its length; looks back 28 lengths); UTC",
+            "last moment at which the window did not yet differ (to 1/24 of its length, at least 10 minutes); UTC",
+        ),
+        column(
+            "announced_at",
+            timestamp_type(),
+            true,
+            "first moment at which the change was evident by itself, the same for as long as it goes on; null is not yet, or too long ago; UTC",
         ),
         column("window_start", timestamp_type(), false, "start of the window, included; UTC"),
         column("window_end", timestamp_type(), false, "end of the window, excluded; UTC"),
@@ -233,7 +189,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
             "periods",
             Int64,
             false,
-            "earlier periods compared: up to 8 weekly ones for windows up to 7 days, else up to 12 of the window's length",
+            "earlier periods compared, a week or more apart: up to 12, or 52 weeks where the topic's season is known; the latest is left out from six on",
         ),
         column(
             "dispersion",
@@ -247,8 +203,8 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
             true,
             "ratio drawn towards that of all cells (Gamma-Poisson); 1 observed for 0.1 expected is no tenfold rise",
         ),
-        column("method", Utf8View, true, "exact_poisson, or quasi_poisson where counts vary more than Poisson's"),
-        column("note", Utf8View, true, "why numbers are missing"),
+        column("method", Utf8View, true, "same_phase: negative-binomial against the same phase of earlier weeks"),
+        column("note", Utf8View, true, "why numbers are missing, or what was left out"),
     ])
 });
 
@@ -264,41 +220,63 @@ pub fn rows<S: CountSeries>(
     first: Option<Timestamp>,
     config: &TrendConfig,
 ) -> Result<RecordBatch, ArrowError> {
-    table(windows, cells, &trends(windows, cells, first, config))
+    table(windows, cells, first, &trends(windows, cells, first, config))
 }
 
 /// The table of trends already computed from the same windows and cells.
-pub fn table<S>(windows: &[TrendWindow<'_>], cells: &[TrendCell<'_, S>], trends: &[Trend]) -> Result<RecordBatch, ArrowError> {
-    let notes: Vec<String> =
-        (0..MIN_PERIODS).map(|n| format!("not enough history: {n} of {MIN_PERIODS} earlier periods")).collect();
+pub fn table<S>(
+    windows: &[TrendWindow<'_>],
+    cells: &[TrendCell<'_, S>],
+    first: Option<Timestamp>,
+    trends: &[Trend],
+) -> Result<RecordBatch, ArrowError> {
+    // What is missing is missing in all cells of a window.
+    let notes: Vec<Option<String>> =
+        (0..windows.len()).map(|window| note(trends.iter().find(|trend| trend.window == window)?, first)).collect();
     RecordBatch::try_new(
         schema(),
         vec![
             text(trends, |trend| Some(windows[trend.window].name)),
             text(trends, |trend| cells[trend.cell].district),
             text(trends, |trend| cells[trend.cell].topic),
-            count(trends, |trend| Some(trend.counts.observed)),
-            number(trends, |trend| trend.counts.expected()),
+            count(trends, |trend| Some(trend.observed)),
+            number(trends, |trend| trend.baseline.map(|b| b.mean)),
             number(trends, |trend| trend.comparison.map(|c| c.ratio)),
-            number(trends, |trend| trend.comparison.map(|c| c.interval.low)),
-            number(trends, |trend| trend.comparison.map(|c| c.interval.high)),
-            number(trends, |trend| trend.comparison.map(|c| c.p_value)),
+            number(trends, |trend| trend.interval.map(|i| i.low)),
+            number(trends, |trend| trend.interval.map(|i| i.high)),
+            number(trends, |trend| trend.comparison.map(|c| c.p_value())),
             number(trends, |trend| trend.q_value),
             text(trends, |trend| Some(trend.direction.as_str())),
             time(trends, |trend| trend.since),
+            time(trends, |trend| trend.announced_at),
             time(trends, |trend| Some(trend.phase.start)),
             time(trends, |trend| Some(trend.phase.end)),
-            count(trends, |trend| Some(trend.phase.periods as u64)),
-            number(trends, |trend| trend.dispersion),
+            count(trends, |trend| Some(trend.compared as u64)),
+            number(trends, |trend| trend.baseline.map(|b| b.dispersion.value)),
             number(trends, |trend| trend.shrunk.map(|s| s.mean)),
-            text(trends, method_of),
-            text(trends, |trend| notes.get(trend.counts.periods).map(String::as_str)),
+            text(trends, |trend| trend.baseline.map(|_| "same_phase")),
+            text(trends, |trend| notes[trend.window].as_deref()),
         ],
     )
 }
 
-fn method_of(trend: &Trend) -> Option<&str> {
-    trend.dispersion.map(|dispersion| if dispersion > 1.0 { "quasi_poisson" } else { "exact_poisson" })
+fn note(trend: &Trend, first: Option<Timestamp>) -> Option<String> {
+    match trend.missing {
+        Some(Missing::History) => {
+            let from = first.map_or("none".to_owned(), |first| format!("from {first} on"));
+            let needed = trend.phase.needs_from();
+            Some(format!("not enough history: comparing needs reports from {needed} on, there are reports {from}"))
+        }
+        Some(Missing::Earlier) => {
+            Some("no report from the whole city in any earlier period: there is nothing to compare with".into())
+        }
+        Some(Missing::Now) => Some("no report from the whole city in this window: a source may be down".into()),
+        None if trend.gaps > 0 => {
+            let (gaps, periods) = (trend.gaps, trend.phase.periods);
+            Some(format!("{gaps} of {periods} earlier periods without any report from the whole city were left out"))
+        }
+        None => None,
+    }
 }
 
 #[cfg(test)]
@@ -349,26 +327,36 @@ mod tests {
         let batch = rows(&seven_days(6), &cells, Some(at(0)), &TrendConfig::default()).unwrap();
         let words = |column| texts(&batch, column).into_iter().map(Option::unwrap).collect::<Vec<_>>();
         assert_eq!(words("direction"), ["rising", "falling", "steady", "rising"]);
-        assert_eq!(words("method"), ["exact_poisson"; 4]);
-        assert_eq!(floats(&batch, "expected"), [Some(10.0), Some(60.0), Some(20.0), Some(0.0)]);
-        assert_eq!(floats(&batch, "ratio")[..3], [Some(6.0), Some(10.0 / 60.0), Some(1.05)]);
-        assert_eq!((floats(&batch, "ratio")[3], floats(&batch, "ratio_high")[3]), (None, None), "nothing was expected");
+        assert_eq!(words("method"), ["same_phase"; 4]);
+        for (found, about) in floats(&batch, "expected").into_iter().zip([10.0, 60.0, 20.0, 0.1]) {
+            assert!((found.unwrap() - about).abs() < 0.1, "{found:?} {about}");
+        }
+        assert!((floats(&batch, "ratio")[0].unwrap() - 6.0).abs() < 0.1);
         assert!(floats(&batch, "ratio_low")[3].unwrap() > 1.0);
         let since = batch.column_by_name("since").unwrap().as_primitive::<TimestampMicrosecondType>();
         assert!(since.value(0) > 5 * WEEK_US && since.value(0) < 6 * WEEK_US && since.is_null(2));
+        let announced = batch.column_by_name("announced_at").unwrap().as_primitive::<TimestampMicrosecondType>();
+        assert!(announced.value(0) > since.value(0) && announced.value(0) <= 6 * WEEK_US && announced.is_null(2));
     }
 
     #[test]
     fn short_history_is_said_and_silent_cells_are_left_out() {
         let (series, nothing) = (weekly(&[5, 5]), Moments::default());
         let cells = [cell("a", "roads", &series), cell("b", "roads", &nothing)];
-        let batch = rows(&seven_days(2), &cells, Some(at(0)), &TrendConfig::default()).unwrap();
+        let end = at(2 * WEEK_US - HOUR_US);
+        let windows = [TrendWindow { name: "7 days", length_us: WEEK_US, end }];
+        let batch = rows(&windows, &cells, Some(at(0)), &TrendConfig::default()).unwrap();
         assert_eq!(batch.num_rows(), 1);
         assert_eq!(texts(&batch, "direction"), [Some("unknown".to_owned())]);
-        assert_eq!(texts(&batch, "note"), [Some("not enough history: 1 of 2 earlier periods".to_owned())]);
+        let note = texts(&batch, "note")[0].clone().unwrap();
+        assert!(note.starts_with("not enough history: comparing needs reports from 1969-12-31T23:00:00"), "{note}");
         assert_eq!((floats(&batch, "expected"), floats(&batch, "p_value")), (vec![None], vec![None]));
         let none = rows::<&Moments>(&seven_days(2), &[], None, &TrendConfig::default()).unwrap();
         assert_eq!(none.num_rows(), 0);
+        // One earlier week is enough to say something, carefully.
+        let batch = rows(&seven_days(2), &cells, Some(at(0)), &TrendConfig::default()).unwrap();
+        assert_eq!(texts(&batch, "direction"), [Some("steady".to_owned())]);
+        assert!(floats(&batch, "ratio_high")[0].unwrap() > 3.0);
     }
 
     #[test]
@@ -377,7 +365,35 @@ mod tests {
         let of = |series| trends(&seven_days(9), &[cell("a", "roads", series)], Some(at(0)), &TrendConfig::default());
         let (wild, calm) = (of(&wild)[0], of(&calm)[0]);
         assert_eq!((wild.direction, calm.direction), (Direction::Steady, Direction::Rising));
-        assert!(wild.dispersion > Some(5.0) && calm.dispersion == Some(1.0));
+        let dispersion = |trend: Trend| trend.baseline.unwrap().dispersion.value;
+        assert!(dispersion(wild) > 5.0 && dispersion(calm) < 1.5);
+    }
+
+    #[test]
+    fn a_week_without_any_report_is_a_gap_and_not_a_quiet_week() {
+        let city = weekly(&[50, 51, 0, 49, 52, 50, 48, 50, 50]);
+        let of = |counts: &[u64], end| {
+            let series = weekly(counts);
+            rows(&seven_days(end), &[cell("*", "roads", &series)], Some(at(0)), &TrendConfig::default()).unwrap()
+        };
+        let batch = rows(&seven_days(9), &[cell("*", "roads", &city)], Some(at(0)), &TrendConfig::default()).unwrap();
+        assert!((floats(&batch, "expected")[0].unwrap() - 50.0).abs() < 1.0);
+        assert_eq!(
+            texts(&batch, "note"),
+            [Some("1 of 8 earlier periods without any report from the whole city were left out".to_owned())]
+        );
+        let down = of(&[50, 51, 49, 52, 50, 48, 50, 0], 8);
+        assert_eq!(texts(&down, "direction"), [Some("unknown".to_owned())]);
+        assert!(texts(&down, "note")[0].as_ref().unwrap().contains("a source may be down"));
+    }
+
+    #[test]
+    fn one_report_is_no_trend() {
+        let (city, new) = (weekly(&[50; 9]), weekly(&[0, 0, 0, 0, 0, 0, 0, 0, 1]));
+        let cells = [cell("*", "roads", &city), cell("a", "noise", &new)];
+        let batch = rows(&seven_days(9), &cells, Some(at(0)), &TrendConfig::default()).unwrap();
+        assert_eq!(texts(&batch, "direction"), [Some("steady".to_owned()), Some("steady".to_owned())]);
+        assert!(floats(&batch, "shrunk_ratio")[1].unwrap() < floats(&batch, "ratio")[1].unwrap());
     }
 
     proptest! {
@@ -398,8 +414,8 @@ mod tests {
             let config = TrendConfig::default();
             let batch = rows(&windows, &cells, Some(at(0)), &config).unwrap();
             for trend in trends(&windows, &cells, Some(at(0)), &config) {
-                let Some(c) = trend.comparison else { continue };
-                prop_assert!(c.interval.contains(c.ratio) && trend.q_value.unwrap() >= c.p_value, "{trend:?}");
+                let (Some(c), Some(interval)) = (trend.comparison, trend.interval) else { continue };
+                prop_assert!(interval.contains(c.ratio) && trend.q_value.unwrap() >= c.p_value(), "{trend:?}");
             }
             cells.rotate_left(turn % names.len());
             prop_assert_eq!(rows(&windows, &cells, Some(at(0)), &config).unwrap(), batch);

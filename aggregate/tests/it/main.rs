@@ -5,6 +5,7 @@
 mod bounds;
 mod crashes;
 mod disclosure;
+mod farrington;
 mod histories;
 mod incident_examples;
 mod oracle;
@@ -16,3 +17,4 @@ mod statistics_simulation;
 mod support;
 mod term_examples;
 mod worked_examples;
+mod worked_trend;

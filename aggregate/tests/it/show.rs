@@ -59,6 +59,7 @@ pub fn everything(snapshot: &Snapshot) -> Vec<String> {
         TableName::Cells,
         TableName::Windows,
         TableName::Trends,
+        TableName::ToneShifts,
         TableName::Priorities,
         TableName::ServiceLevels,
         TableName::Incidents,

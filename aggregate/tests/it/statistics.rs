@@ -3,14 +3,13 @@
 
 use std::path::PathBuf;
 
-use aggregate::statistics::farrington::{Farrington, Threshold};
 use aggregate::statistics::kaplan_meier::{Curve, Duration};
 use aggregate::statistics::poisson;
 use aggregate::statistics::ranks::{self, Coverage, Critical, Errors, RankSet, Request, Side};
 use serde_json::Value;
 
 /// The cases in `name`, or nothing, said aloud, where the file is missing.
-fn reference(name: &str) -> Vec<Value> {
+pub fn reference(name: &str) -> Vec<Value> {
     let default = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/reference"));
     let directory = std::env::var_os("CIVICPULSE_REFERENCE_DIR").map_or(default, PathBuf::from);
     let path = directory.join(name);
@@ -28,13 +27,13 @@ fn number(case: &Value, key: &str) -> f64 {
     case[key].as_f64().unwrap_or_else(|| panic!("{key} is not a number in {case}"))
 }
 
-fn numbers(case: &Value, key: &str) -> Vec<Option<f64>> {
+pub fn numbers(case: &Value, key: &str) -> Vec<Option<f64>> {
     let list = case[key].as_array().unwrap_or_else(|| panic!("{key} is not a list"));
     list.iter().map(Value::as_f64).collect()
 }
 
 #[track_caller]
-fn agree(what: &str, ours: Option<f64>, theirs: Option<f64>, tolerance: f64) {
+pub fn agree(what: &str, ours: Option<f64>, theirs: Option<f64>, tolerance: f64) {
     match (ours, theirs) {
         (None, None) => {}
         (Some(a), Some(b)) if (a - b).abs() <= tolerance * b.abs().max(1.0) => {}
@@ -71,54 +70,6 @@ fn survival_curves_agree() {
         let median = curve.median();
         for (key, ours) in [("median", median.value), ("median_lower", median.low), ("median_upper", median.high)] {
             agree(key, ours, case[key].as_f64(), 1e-9);
-        }
-    }
-}
-
-fn settings(case: &Value) -> Farrington {
-    let control = &case["control"];
-    let whole = |key: &str| control[key].as_u64().unwrap() as usize;
-    let defaults = Farrington::default();
-    Farrington {
-        periods_per_year: case["frequency"].as_u64().unwrap() as usize,
-        years: whole("b"),
-        half_window: whole("w"),
-        seasons: whole("noPeriods"),
-        guard: control["pastWeeksNotIncluded"].as_u64().map_or(whole("w"), |g| g as usize),
-        alpha: number(control, "alpha"),
-        trend: control["trend"].as_bool().unwrap(),
-        trend_p_value: control["pThresholdTrend"].as_f64().unwrap_or(defaults.trend_p_value),
-        reweight: control["reweight"].as_bool().unwrap(),
-        reweight_above: number(control, "weightsThreshold"),
-        threshold: match control["thresholdMethod"].as_str().unwrap() {
-            "nbPlugin" => Threshold::NegativeBinomial,
-            "muan" => Threshold::UncertainMean,
-            "delta" => Threshold::TwoThirdsPower,
-            other => panic!("unknown threshold method {other}"),
-        },
-        least_count: control["limit54"][0].as_u64().unwrap(),
-        least_count_periods: control["limit54"][1].as_u64().unwrap() as usize,
-    }
-}
-
-#[test]
-fn farrington_flexible_agrees() {
-    for case in reference("farrington_flexible.json") {
-        let name = case["name"].as_str().unwrap();
-        let method = settings(&case);
-        let counts: Vec<u64> = numbers(&case, "counts").iter().map(|c| c.unwrap() as u64).collect();
-        let first = case["range_first_1based"].as_u64().unwrap() as usize - 1;
-        let columns = ["expected", "upperbound", "score", "pvalue"].map(|key| numbers(&case, key));
-        let [expected, upper, score, p_value] = &columns;
-        for i in 0..expected.len() {
-            let verdict = method.at(&counts, first + i).unwrap();
-            let shown = |value: Option<f64>| value.filter(|_| verdict.enough);
-            let what = |column: &str| format!("{column} of {name} at {}", first + i + 1);
-            agree(&what("expected"), shown(Some(verdict.expected)), expected[i], 1e-6);
-            agree(&what("upper bound"), shown(verdict.upper), upper[i], 1e-6);
-            agree(&what("score"), verdict.score, score[i], 1e-6);
-            agree(&what("p-value"), verdict.p_value, p_value[i], 1e-6);
-            assert_eq!(Some(verdict.alarm), case["alarm"][i].as_bool(), "{}", what("alarm"));
         }
     }
 }

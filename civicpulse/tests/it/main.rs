@@ -11,6 +11,7 @@ mod deployment;
 mod equity;
 mod full_disk;
 mod generated_docs;
+mod hurricane;
 mod incidents;
 mod reports;
 mod service;

@@ -20,7 +20,11 @@ use crate::suggest::nearest;
 /// The names of a table's arguments; empty for a table that takes none.
 pub(crate) const fn names(table: TableName) -> &'static [&'static str] {
     match table {
-        TableName::Windows | TableName::Trends | TableName::EmergingTerms | TableName::Representation => &["as_of", "window"],
+        TableName::Windows
+        | TableName::Trends
+        | TableName::ToneShifts
+        | TableName::EmergingTerms
+        | TableName::Representation => &["as_of", "window"],
         TableName::Priorities => &["as_of", "window", "weights", "top_k"],
         TableName::Allocation => &["total", "window", "as_of", "weights"],
         _ => &[],

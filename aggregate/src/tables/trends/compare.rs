@@ -1,0 +1,197 @@
+//! How the cells of a window are compared, and which of them are called rising or falling.
+
+use std::collections::BTreeMap;
+
+use feedback::Timestamp;
+use feedback::time::DAY_US;
+
+use super::city::{City, Seasons};
+use super::{Direction, Trend, TrendCell, TrendConfig, TrendWindow};
+use crate::statistics::CountSeries;
+use crate::statistics::baseline::{Baseline, Guess, Level, Peers, Weights};
+use crate::statistics::benjamini_hochberg::q_values;
+use crate::statistics::episode::{Rule, episode};
+use crate::statistics::gamma_poisson::Prior;
+use crate::statistics::same_phase::{Counts, Phase};
+
+/// Two-sided p-value up to which an announced change still goes on.
+pub const FOLLOW_P_VALUE: f64 = 0.05;
+
+/// How far one district's week may differ from the city's, and one topic's from that of all, as in [`Guess::share`]: by a half.
+const PROFILE_EVENTS: f64 = 4.0;
+
+/// Compares every cell in every window. `first` is where the city's data begins: earlier periods count from there, so that a
+/// cell without early reports has a history of zeros, not none.
+///
+/// Cells that hold nothing in a window and all its periods are left out. The result is ordered by window as given, district and
+/// topic; the order of `cells` changes no bit of it.
+pub fn trends<S: CountSeries>(
+    windows: &[TrendWindow<'_>],
+    cells: &[TrendCell<'_, S>],
+    first: Option<Timestamp>,
+    config: &TrendConfig,
+) -> Vec<Trend> {
+    let mut order: Vec<usize> = (0..cells.len()).collect();
+    order.sort_by_key(|&i| (cells[i].district, cells[i].topic));
+    let kinds = Kinds::new(cells);
+    let mut seasons: Option<(Timestamp, Seasons)> = None;
+    let mut trends = Vec::new();
+    for (position, window) in windows.iter().enumerate() {
+        // The year moves by the day: windows that end on one day share it.
+        let day = window.end.floor(DAY_US);
+        let (_, seasons) = match seasons.take().filter(|(known, _)| *known == day) {
+            Some(known) => seasons.insert(known),
+            None => seasons.insert((day, Seasons::new(day, first, cells, &kinds))),
+        };
+        let phase = Phase::new(window.end, window.length_us, first);
+        let phase = phase.with_periods(seasons.periods(&phase), first);
+        let mut of_window = compare_window(position, &phase, cells, (&order, &kinds), seasons);
+        call(&mut of_window, cells, first, config);
+        trends.append(&mut of_window);
+    }
+    trends
+}
+
+/// Topics and kinds of cells by number: a table of tens of thousands of rows compares no names.
+pub(super) struct Kinds {
+    /// The topic of each cell, numbered in their order.
+    pub(super) topic: Vec<usize>,
+    /// How many topics there are.
+    pub(super) topics: usize,
+    is_city: Vec<bool>,
+}
+
+impl Kinds {
+    fn new<S>(cells: &[TrendCell<'_, S>]) -> Self {
+        let mut numbers: BTreeMap<Option<&str>, usize> = cells.iter().map(|cell| (cell.topic, 0)).collect();
+        numbers.values_mut().enumerate().for_each(|(position, number)| *number = position);
+        let topic = cells.iter().map(|cell| numbers[&cell.topic]).collect();
+        Self { topic, topics: numbers.len(), is_city: cells.iter().map(TrendCell::is_city).collect() }
+    }
+
+    /// Cells of one kind are a topic's districts, or all topics in the whole city.
+    fn kind(&self, cell: usize) -> usize {
+        if self.is_city[cell] { self.topics } else { self.topic[cell] }
+    }
+}
+
+/// The cells of one window with their expectations and tests.
+fn compare_window<S: CountSeries>(
+    window: usize,
+    phase: &Phase,
+    cells: &[TrendCell<'_, S>],
+    (order, kinds): (&[usize], &Kinds),
+    seasons: &Seasons,
+) -> Vec<Trend> {
+    let counted: Vec<(usize, Counts)> =
+        order.iter().map(|&cell| (cell, phase.count(&cells[cell].series))).filter(|(_, counts)| !counts.is_empty()).collect();
+    let of_city = counted.iter().filter(|(cell, _)| kinds.is_city[*cell]);
+    let city = City::new(phase, of_city.map(|(_, counts)| counts));
+    let weights: Vec<Weights> = (0..kinds.topics).map(|topic| seasons.weights(topic, phase, &city)).collect();
+    let weights = |cell: usize| &weights[kinds.topic[cell]];
+    let pooled = |levels: &[Level]| {
+        let mut peers = vec![Peers::default(); kinds.topics + 1];
+        counted.iter().zip(levels).for_each(|((cell, _), level)| peers[kinds.kind(*cell)].add(level));
+        peers
+    };
+    // Outbreaks stand out by each cell's own dispersion first, then by that of its kind, which the worst no longer swell.
+    let alone: Vec<Level> = counted.iter().map(|(cell, counts)| Level::alone(counts, weights(*cell))).collect();
+    let peers = pooled(&alone);
+    let damped = |((cell, counts), level): (&(usize, Counts), &Level)| {
+        level.damped(counts, weights(*cell), peers[kinds.kind(*cell)].dispersion(level).value)
+    };
+    let levels: Vec<Level> = counted.iter().zip(&alone).map(damped).collect();
+    let peers = pooled(&levels);
+
+    let baseline = |cell: usize, counts: &Counts, level: &Level, of: Option<(f64, u64)>| {
+        let dispersion = peers[kinds.kind(cell)].dispersion(level);
+        let guess = match of.filter(|(mean, between)| *mean > 0.0 && *between > 0) {
+            Some((mean, between)) => Guess::share((counts.between, between), mean, PROFILE_EVENTS, dispersion.value),
+            None => Guess::vague(level),
+        };
+        Baseline::new(level, dispersion, guess)
+    };
+    // What a topic makes in the whole city at this phase, and at any other: the city's rows first, the districts' from those.
+    let all = Some((city.level.mean, city.total.between));
+    let mut topics: Vec<Option<(f64, u64)>> = vec![None; kinds.topics];
+    for ((cell, counts), level) in counted.iter().zip(&levels) {
+        if kinds.is_city[*cell] {
+            topics[kinds.topic[*cell]] = baseline(*cell, counts, level, all).map(|found| (found.mean, counts.between));
+        }
+    }
+    let compare = |((cell, counts), level): (&(usize, Counts), &Level)| {
+        let of = if kinds.is_city[*cell] { all } else { topics[kinds.topic[*cell]] };
+        let baseline = if city.missing.is_none() { baseline(*cell, counts, level, of) } else { None };
+        Trend {
+            window,
+            cell: *cell,
+            phase: *phase,
+            observed: counts.observed,
+            compared: weights(*cell).counting(),
+            gaps: city.gaps,
+            baseline,
+            comparison: baseline.map(|baseline| baseline.compare(counts.observed)),
+            interval: baseline.map(|baseline| baseline.interval(counts.observed)),
+            q_value: None,
+            shrunk: None,
+            missing: city.missing,
+            direction: Direction::Unknown,
+            since: None,
+            announced_at: None,
+        }
+    };
+    let mut trends: Vec<Trend> = counted.iter().zip(&levels).map(compare).collect();
+    let in_districts = trends.iter().filter(|trend| !kinds.is_city[trend.cell]);
+    let prior = Prior::fit(in_districts.filter_map(|trend| Some((trend.observed, trend.baseline?.mean))));
+    for trend in &mut trends {
+        let expected = trend.baseline.map(|baseline| baseline.mean);
+        trend.shrunk = prior.as_ref().zip(expected).map(|(prior, mean)| prior.shrink(trend.observed, mean));
+    }
+    trends
+}
+
+/// Which cells of a window are called rising or falling, and since when.
+fn call<S: CountSeries>(trends: &mut [Trend], cells: &[TrendCell<'_, S>], first: Option<Timestamp>, config: &TrendConfig) {
+    let Some(end) = trends.first().map(|trend| trend.phase.end) else { return };
+    // A cell is announced where it would be significant alone among all cells that there are; their number in powers of two,
+    // so that one cell more moves no announcement.
+    let known = cells.iter().filter(|cell| cell.series.first().is_some_and(|first| first < end)).count();
+    let rule = Rule {
+        announce: config.max_q_value / known.next_power_of_two() as f64,
+        follow: FOLLOW_P_VALUE,
+        min_ratio: config.min_ratio,
+        min_change: config.min_change,
+    };
+    let p_values: Vec<f64> = trends.iter().map(|trend| trend.comparison.map_or(f64::NAN, |c| c.p_value())).collect();
+    for (trend, q_value) in trends.iter_mut().zip(q_values(&p_values)) {
+        let Some(comparison) = trend.comparison else { continue };
+        trend.q_value = Some(q_value);
+        trend.direction = Direction::Steady;
+        let significant = q_value <= config.max_q_value;
+        let Some(direction) = large_change(trend, config) else { continue };
+        if !significant && comparison.p_value() > FOLLOW_P_VALUE {
+            continue;
+        }
+        let rising = direction == Direction::Rising;
+        let episode = episode(&cells[trend.cell].series, &trend.phase, first, rising, &rule);
+        if significant || episode.announced_at.is_some() {
+            trend.direction = direction;
+            trend.since = Some(episode.since);
+            trend.announced_at = episode.announced_at;
+        }
+    }
+}
+
+/// Which way it goes, if far enough to matter.
+fn large_change(trend: &Trend, config: &TrendConfig) -> Option<Direction> {
+    let (ratio, expected) = (trend.comparison?.ratio, trend.baseline?.mean);
+    if (trend.observed as f64 - expected).abs() < config.min_change {
+        None
+    } else if ratio >= config.min_ratio {
+        Some(Direction::Rising)
+    } else if ratio <= 1.0 / config.min_ratio {
+        Some(Direction::Falling)
+    } else {
+        None
+    }
+}
