@@ -156,7 +156,7 @@ fn page(hour: &[Seen], day: &[Seen], called: &BTreeSet<(String, String)>) -> Str
         let announced = row.announced_at.map_or("-".to_owned(), local);
         let _ = writeln!(page, "| {} | {} | {expected} | {} | {announced} |", local(row.at), row.observed, row.direction);
     }
-    let over = day.iter().filter(|row| row.district == "*" && row.direction == "rising").next_back();
+    let over = day.iter().rfind(|row| row.district == "*" && row.direction == "rising");
     let over = over.map_or("-".to_owned(), |row| local(row.at));
     let _ = write!(
         page,

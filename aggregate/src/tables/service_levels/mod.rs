@@ -1,7 +1,7 @@
 //! Tables `service_levels` and `service_levels_by_band`: how long agencies take, by topic and district or deprivation band.
 //!
 //! Times to the first answer and to closing are medians of the Kaplan-Meier curve
-//! ([`kaplan_meier`](crate::statistics::kaplan_meier)): a case that still waits counts with the time it has waited so far. The mean of
+//! ([`kaplan_meier`]): a case that still waits counts with the time it has waited so far. The mean of
 //! the closed ones alone would flatter an agency that leaves its hard cases open. Whether a district waits longer than the rest of
 //! the city for the same agency and topic is a log-rank test ([`log_rank`](crate::statistics::log_rank)).
 
