@@ -28,7 +28,7 @@ pub enum Command {
     Sql(Sql),
     /// Print what everybody may see of a month: counts without small cells, released once.
     Publish(Publish),
-    /// What people who decide look at: a table or a file, with where it comes from.
+    /// What people who decide look at: a table, a workbook, a file, with where it comes from.
     Report(Report),
     /// Read texts: one JSON object a line with language, tone, signal, topic and urgency.
     Classify(Classify),

@@ -16,7 +16,7 @@ use crate::report::{self, Format, Request};
 pub fn execute(arguments: &Report) -> Result<()> {
     let format = arguments.format;
     if arguments.output.is_none() && !format.is_text() && io::stdout().is_terminal() {
-        bail!("Parquet is not for a terminal: name a file with --output, or redirect the output");
+        bail!("a workbook or Parquet is not for a terminal: name a file with --output, or redirect the output");
     }
     if arguments.comments && format != Format::Csv {
         bail!("--comments belongs to --format csv: the other formats have a place of their own for it");

@@ -8,7 +8,7 @@ use arrow::compute::concat_batches;
 use serde_json::{Map, Value, json};
 use sql::export::Writer;
 
-use super::{Format, Report};
+use super::{Format, Report, workbook};
 
 /// Writes a report.
 ///
@@ -33,6 +33,11 @@ pub fn write<W: Write + Send>(report: &Report, format: Format, comments: bool, m
             writer.finish()?;
             Ok(())
         }
+        Format::Xlsx => {
+            output.write_all(&workbook::bytes(report)?)?;
+            output.flush()?;
+            Ok(())
+        }
     }
 }
 
@@ -51,7 +56,7 @@ fn table<W: Write + Send>(report: &Report, mut output: W) -> Result<()> {
 }
 
 /// The columns that people look at first.
-fn main(report: &Report) -> Result<RecordBatch> {
+pub(super) fn main(report: &Report) -> Result<RecordBatch> {
     let schema = report.rows.schema();
     let names = report.kind.main_columns().iter();
     let positions: Vec<usize> = names.filter_map(|name| schema.index_of(name).ok()).collect();

@@ -1,6 +1,7 @@
 //! `civicpulse report`: every report in every format, traceable, with honest answers to questions that make no sense.
 
 use std::fs;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -100,6 +101,15 @@ fn a_report_in_every_format_says_the_same_and_where_it_comes_from() {
     let facts: Vec<&str> = commented.lines().take_while(|line| line.starts_with("# ")).collect();
     assert!(facts.iter().any(|fact| fact.starts_with("# query: SELECT * FROM priorities(")), "{facts:?}");
     assert!(commented.ends_with(&csv), "the same below its comments");
+
+    succeed(&mut report(path, &["priorities", "--format", "xlsx", "--output", "p.xlsx"]));
+    let mut archive = zip::ZipArchive::new(Cursor::new(fs::read(path.join("p.xlsx")).unwrap())).unwrap();
+    let mut words = String::new();
+    archive.by_name("xl/sharedStrings.xml").unwrap().read_to_string(&mut words).unwrap();
+    for word in ["North", "configuration hash", "rank_without_tone", "SELECT * FROM priorities("] {
+        assert!(words.contains(word), "{word}");
+    }
+    assert!(archive.by_name("xl/charts/chart2.xml").is_ok(), "rank intervals, and reports a day");
 
     succeed(&mut report(path, &["priorities", "--format", "parquet", "--output", "p.parquet"]));
     let bytes = fs::read(path.join("p.parquet")).unwrap();
