@@ -115,15 +115,17 @@ fn row<'a>(priority: &'a Priority<'_>, budgets: &'a [Budget]) -> Row<'a> {
     } else if budget.is_none() {
         note.push("no budget for this topic".to_owned());
     }
-    if input.reporting.is_none() {
-        note.push("reporting rate unknown: need is what was reported".to_owned());
+    match (input.reporting.is_some_and(|reporting| reporting.is_known()), priority.reporting) {
+        (true, _) => {}
+        (false, Some(_)) => note.push("reporting rate unknown: the typical one is assumed".to_owned()),
+        (false, None) => note.push("reporting rate unknown: need is what was reported".to_owned()),
     }
     Row {
         district: input.district,
         topic: input.topic,
         rank: priority.standing.as_ref().map(|standing| standing.rank.rank),
         score: priority.score,
-        need: Some(input.reports as f64 / input.reporting.map_or(1.0, |reporting| reporting.share)),
+        need: Some(input.reports as f64 / priority.reporting.map_or(1.0, |reporting| reporting.share)),
         budget,
         note,
         ..Row::default()
@@ -202,7 +204,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
             "need",
             Float64,
             true,
-            "units expected to be needed in the next window: reports of this one over the share of incidents that is reported, where known",
+            "units expected to be needed in the next window: reports of this one over the share of incidents that is reported, or what is typical where that is not known well",
         ),
         column("unit", Utf8View, true, "what one unit is"),
         column("unit_cost", Float64, true, "money for one unit; null is no budget"),

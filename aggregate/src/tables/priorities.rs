@@ -101,6 +101,8 @@ pub struct Priority<'a> {
     pub error: Option<f64>,
     /// Where the cell stands; `None` for cells that are not ranked.
     pub standing: Option<Standing>,
+    /// The share of incidents that is taken to be reported: the cell's own, or what is typical where that is not known well.
+    pub reporting: Option<Reporting>,
     /// What is missing, and why.
     pub note: Option<String>,
 }
@@ -166,7 +168,8 @@ pub fn priorities<'a>(
     inputs.sort_by_key(|input| (input.district, input.topic));
     let mut totals = Totals::default();
     inputs.iter().for_each(|input| totals.add(input));
-    let counting = Counting { vote_weight: config.vote_weight, tone: true };
+    let typical = Reporting::typical(&inputs);
+    let counting = Counting { typical, vote_weight: config.vote_weight, tone: true };
     let parts = Parts::of(&inputs, &totals, counting);
     let mut priorities: Vec<Priority<'a>> = Vec::with_capacity(inputs.len());
     for (cell, input) in inputs.iter().enumerate() {
@@ -179,7 +182,8 @@ pub fn priorities<'a>(
             score,
             error: score.map(|score| config.formula.error(&parts.cells[cell], &weights, score)),
             standing: None,
-            note: note(input, &parts.cells[cell], &parts.missing[cell]),
+            reporting: input.reporting.filter(Reporting::is_known).or(typical),
+            note: note(input, &parts.cells[cell], &parts.missing[cell], typical.is_some()),
         });
     }
     let ranked: Vec<usize> = (0..priorities.len()).filter(|&i| is_ranked(&priorities[i])).collect();
@@ -204,6 +208,7 @@ fn note(
     input: &PriorityInput<'_>,
     parts: &[Option<Part>; COMPONENTS],
     missing: &[Option<&'static str>; COMPONENTS],
+    typical_known: bool,
 ) -> Option<String> {
     let mut note: Vec<String> = Vec::new();
     if input.district.is_none() || input.topic.is_none() {
@@ -218,8 +223,9 @@ fn note(
         if input.reporters.is_none() {
             note.push("authors unknown: incidence counts reports".into());
         }
-        if input.reporting.is_none() {
-            note.push("reporting rate unknown: incidence is not adjusted".into());
+        if !input.reporting.is_some_and(|reporting| reporting.is_known()) {
+            let instead = if typical_known { "the typical one is assumed" } else { "incidence is not adjusted" };
+            note.push(format!("reporting rate unknown: {instead}"));
         }
     }
     (!note.is_empty()).then(|| note.join("; "))

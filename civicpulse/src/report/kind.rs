@@ -120,6 +120,7 @@ impl Kind {
                 "index",
                 "index_low",
                 "index_high",
+                "need_index_assumed",
                 "mean_delay_days",
                 "outreach_rank",
                 "note",
@@ -149,13 +150,15 @@ impl Kind {
         match self {
             Self::Priorities => "docs/methods/priorities.md",
             Self::Allocation => "docs/methods/allocation.md",
-            Self::Trends | Self::ServiceLevels | Self::Representation => "docs/methods.md",
+            Self::ServiceLevels => "docs/methods/service_levels.md",
+            Self::Representation => "docs/methods/representation.md",
+            Self::Trends => "docs/methods.md",
         }
     }
 
     /// Whether its table is one of windows.
     const fn has_window(self) -> bool {
-        matches!(self, Self::Priorities | Self::Trends | Self::Allocation)
+        matches!(self, Self::Priorities | Self::Trends | Self::Representation | Self::Allocation)
     }
 
     /// Whether weights change it.
@@ -169,7 +172,7 @@ impl Kind {
             Self::Priorities | Self::Allocation => "rank NULLS LAST, district NULLS LAST, topic NULLS LAST",
             Self::Trends => "q_value NULLS LAST, district NULLS LAST, topic NULLS LAST",
             Self::ServiceLevels => "n DESC, agency NULLS LAST, topic NULLS LAST, district NULLS LAST",
-            Self::Representation => "1, 2",
+            Self::Representation => "dimension, outreach_rank NULLS LAST, value",
         }
     }
 }

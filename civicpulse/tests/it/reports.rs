@@ -124,6 +124,8 @@ fn every_report_answers_and_takes_its_arguments() {
     let data = town(path);
     assert!(succeed(&mut report(path, &["trends", "--window", "7d"])).starts_with("Trends, 7 days\n"));
     assert!(succeed(&mut report(path, &["service-levels"])).contains("Works"));
+    let heard = succeed(&mut report(path, &["representation"]));
+    assert!(heard.starts_with("Representation, 28 days\n") && heard.contains("outreach_rank"), "{heard}");
     let by = |weights: &str| {
         let csv = succeed(&mut report(path, &["priorities", "--format", "json", "--weights", weights, "--top", "1"]));
         let json: Value = serde_json::from_str(&csv).unwrap();

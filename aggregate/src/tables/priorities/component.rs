@@ -87,9 +87,37 @@ pub struct Reporting {
     pub error: f64,
 }
 
+/// A smaller share is no estimate to multiply with: it says that nearly everything goes unreported, on an assumption alone.
+const SMALLEST_SHARE: f64 = 0.05;
+
+/// A standard error that is a larger part of the share leaves it unknown.
+const LARGEST_RELATIVE_ERROR: f64 = 0.5;
+
+impl Reporting {
+    /// Whether it is known well enough to correct anything with.
+    pub fn is_known(&self) -> bool {
+        let precise = self.error >= 0.0 && self.error <= LARGEST_RELATIVE_ERROR * self.share;
+        (SMALLEST_SHARE..=1.0).contains(&self.share) && precise
+    }
+
+    /// What is typical of the cells where it is known: the median, with the standard deviation between them as its error. For the
+    /// others, so that being unknown is neither a handicap nor an advantage. `None` where it is known nowhere.
+    pub(super) fn typical(inputs: &[&PriorityInput<'_>]) -> Option<Self> {
+        let mut shares: Vec<f64> = inputs.iter().filter_map(|input| Some(known(input.reporting)?.share)).collect();
+        shares.sort_unstable_by(f64::total_cmp);
+        let n = shares.len() as f64;
+        let share = *shares.get(shares.len() / 2)?;
+        let mean = shares.iter().sum::<f64>() / n;
+        let variance = shares.iter().map(|share| (share - mean).powi(2)).sum::<f64>() / n;
+        Some(Self { share, error: variance.sqrt() })
+    }
+}
+
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Counting {
+    /// The share of incidents that is reported, where a cell's own is unknown.
+    pub(super) typical: Option<Reporting>,
     /// How much of a person one vote is.
     pub(super) vote_weight: f64,
     /// Whether tone belongs to dissatisfaction.
@@ -189,7 +217,7 @@ impl Totals {
         counting: Counting,
     ) -> Result<Estimate, &'static str> {
         match component {
-            Component::AdjustedIncidence => adjusted_incidence(input, counting.vote_weight),
+            Component::AdjustedIncidence => adjusted_incidence(input, counting),
             Component::Severity => {
                 let n: u64 = input.urgencies.iter().sum();
                 let (sum, all) = (urgent_steps(input) as f64 / 3.0, self.urgent_steps as f64 / 3.0);
@@ -235,18 +263,19 @@ fn urgent_steps(input: &PriorityInput<'_>) -> u64 {
     input.urgencies.iter().zip(0..).map(|(count, steps): (&u64, u64)| count.saturating_mul(steps)).sum()
 }
 
-/// The share of incidents that is reported, where it makes sense.
+/// The share of incidents that is reported, where it is known well enough.
 fn known(reporting: Option<Reporting>) -> Option<Reporting> {
-    reporting.filter(|r| r.share > 0.0 && r.share <= 1.0 && r.error.is_finite() && r.error >= 0.0)
+    reporting.filter(Reporting::is_known)
 }
 
-fn adjusted_incidence(input: &PriorityInput<'_>, vote_weight: f64) -> Result<Estimate, &'static str> {
+fn adjusted_incidence(input: &PriorityInput<'_>, counting: Counting) -> Result<Estimate, &'static str> {
     let thousands = input.population.filter(|p| p.is_finite() && *p > 0.0).ok_or("population unknown")? / 1000.0;
-    let votes = input.votes as f64;
+    let (votes, vote_weight) = (input.votes as f64, counting.vote_weight);
     let people = input.reporters.unwrap_or(input.reports) as f64 + vote_weight * votes;
     // One more event than was seen: the error of a zero is not zero. A vote of weight w has the variance of w of a person.
     let variance = people + vote_weight * vote_weight * votes - vote_weight * votes + 1.0;
-    let Reporting { share, error } = known(input.reporting).unwrap_or(Reporting { share: 1.0, error: 0.0 });
+    let Reporting { share, error } =
+        known(input.reporting).or(counting.typical).unwrap_or(Reporting { share: 1.0, error: 0.0 });
     let raw = people / share / thousands;
     let standard_error = (variance + (people * error / share).powi(2)).sqrt() / share / thousands;
     Ok(Estimate { raw, ranked: raw, standard_error })
@@ -269,7 +298,7 @@ fn share(sum: f64, n: u64, all_sum: f64, all_n: u64) -> Option<Estimate> {
 mod tests {
     use super::*;
 
-    const COUNTING: Counting = Counting { vote_weight: 0.1, tone: true };
+    const COUNTING: Counting = Counting { typical: None, vote_weight: 0.1, tone: true };
 
     fn filled() -> PriorityInput<'static> {
         PriorityInput {
@@ -312,8 +341,10 @@ mod tests {
         assert!(totals.estimate(Component::Dissatisfaction, &nonsense, COUNTING).is_err());
         let deprived = PriorityInput { deprivation_place: Some(1.0), ..filled() };
         assert_eq!(totals.estimate(Component::Equity, &deprived, COUNTING), Err("reporting rate unknown"));
-        let absurd = PriorityInput { reporting: Some(Reporting { share: 0.0, error: 0.1 }), ..deprived };
-        assert_eq!(totals.estimate(Component::Equity, &absurd, COUNTING), Err("reporting rate unknown"));
+        for (share, error) in [(0.0, 0.0), (0.01, 0.001), (0.4, 0.3), (f64::NAN, 0.1), (0.5, f64::NAN), (1.5, 0.1)] {
+            let absurd = PriorityInput { reporting: Some(Reporting { share, error }), ..deprived };
+            assert_eq!(totals.estimate(Component::Equity, &absurd, COUNTING), Err("reporting rate unknown"), "{share}");
+        }
     }
 
     #[test]
@@ -338,6 +369,19 @@ mod tests {
         assert!(adjusted.standard_error > 2.0 * plain.standard_error);
         let equity = of(Component::Equity, &half);
         assert!((equity.raw - 0.4).abs() < 1e-15 && (equity.standard_error - 0.08).abs() < 1e-15);
+    }
+
+    #[test]
+    fn where_the_reporting_rate_is_unknown_the_typical_one_stands_in() {
+        let of = |share| PriorityInput { reporting: Some(Reporting { share, error: 0.01 }), ..filled() };
+        let (low, middle, high, unknown) = (of(0.2), of(0.5), of(0.8), filled());
+        let typical = Reporting::typical(&[&high, &unknown, &low, &middle]).unwrap();
+        assert!(typical.share == 0.5 && (typical.error - 0.06f64.sqrt()).abs() < 1e-15);
+        let counting = Counting { typical: Some(typical), ..COUNTING };
+        let incidence = |input| Totals::default().estimate(Component::AdjustedIncidence, input, counting).unwrap();
+        assert_eq!(incidence(&unknown).raw, incidence(&middle).raw);
+        assert!(incidence(&unknown).standard_error > incidence(&middle).standard_error);
+        assert_eq!(Reporting::typical(&[&unknown]), None);
     }
 
     #[test]
