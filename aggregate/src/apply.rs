@@ -19,9 +19,9 @@ use feedback::time::HOUR_US;
 use feedback::{IdKey, Kind, Timestamp};
 
 use crate::config::Config;
-use crate::cow::FastMap;
 use crate::error::AggregateError;
 use crate::events::{Added, Event, NO_EVENT, Reasons};
+use crate::index::Index;
 use crate::input::Batch;
 use crate::life::{Life, Lives, NO_STATUS};
 use crate::rows::{Column, Rows, Version};
@@ -34,21 +34,11 @@ pub(crate) const MAX_PENDING_EVENTS: usize = 1 << 18;
 /// Erasures remembered, by id and by author each; beyond it the oldest half is forgotten.
 const MAX_TOMBSTONES: usize = 1 << 20;
 
-/// An id's key in an entry of 24 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct IndexKey([u64; 2]);
-
-impl From<IdKey> for IndexKey {
-    fn from(key: IdKey) -> Self {
-        Self([key.0 as u64, (key.0 >> 64) as u64])
-    }
-}
-
 /// The one writer: the state, and what only writing needs.
 pub(crate) struct Writer {
     pub(crate) config: Arc<Config>,
     pub(crate) state: State,
-    pub(crate) index: FastMap<IndexKey, Place>,
+    pub(crate) index: Index,
     reasons: Reasons,
 }
 
@@ -80,18 +70,17 @@ fn made_by(rows: &Rows, row: usize, moment: i64) -> bool {
 impl Writer {
     pub(crate) fn new(config: Arc<Config>) -> Self {
         let state = State::new(&config);
-        Self { config, state, index: FastMap::default(), reasons: Reasons::default() }
+        Self { config, state, index: Index::default(), reasons: Reasons::default() }
     }
 
     /// A writer over a restored state: builds the index of ids.
     pub(crate) fn over(config: Arc<Config>, state: State) -> Self {
-        let mut index = FastMap::default();
-        index.reserve(state.live_rows());
+        let mut index = Index::with_capacity(state.live_rows());
         for (slot, segment) in state.segments.iter().enumerate() {
             let Some(segment) = segment else { continue };
             for (row, (live, _)) in segment.lives.iter().enumerate() {
                 if live {
-                    index.insert(segment.rows.key(row).into(), Place { segment: slot as u32, row: row as u32 });
+                    index.insert(segment.rows.key(row), Place { segment: slot as u32, row: row as u32 });
                 }
             }
         }
@@ -105,7 +94,7 @@ impl Writer {
         let fresh =
             |row: &u32| u64::try_from(batch.raw_offset.value(*row as usize)).is_ok_and(|offset| offsets.contains(&offset));
         let fresh: Vec<u32> = rows.filter(fresh).collect();
-        let slot = self.state.segments.iter().position(Option::is_none).unwrap_or(self.state.segments.len()) as u32;
+        let slot = self.state.free_slot() as u32;
         let outcome = Outcome { rows: fresh.len() as u64, ..Outcome::default() };
         let mut work = Work { batch, implied: Vec::new(), new_rows: Vec::new(), new_lives: Vec::new(), slot, outcome };
         self.note_arrivals(&mut work, &fresh);
@@ -211,7 +200,7 @@ impl Writer {
             }
         }
 
-        let place = self.index.get(&key.into()).copied();
+        let place = self.index.get(key, |place| self.id_at(place));
         let pending = if place.is_some() || self.state.pending.is_empty() { None } else { self.state.pending.remove(&key) };
         let held = place.and_then(|place| {
             let segment = self.state.segments.get(place.segment as usize)?.as_ref()?;
@@ -247,14 +236,14 @@ impl Writer {
             }
             self.state.count(&facts, &life, -1);
             self.segment_mut(place, |segment| segment.kill(place.row));
-            self.index.remove(&key.into());
+            self.index.remove(key, place);
         }
         match newest {
             Some((_, row)) => {
                 let facts = batch.rows.facts(row as usize);
                 let life = Life::derive(&facts, events, &self.state.events);
                 self.state.count(&facts, &life, 1);
-                self.index.insert(key.into(), Place { segment: work.slot, row: work.new_rows.len() as u32 });
+                self.index.insert(key, Place { segment: work.slot, row: work.new_rows.len() as u32 });
                 work.new_rows.push(row);
                 work.new_lives.push(life);
             }
@@ -324,6 +313,12 @@ impl Writer {
         Arc::make_mut(&mut self.state.partitions).entry(partition).or_default().expired_rows += 1;
     }
 
+    /// Which report a place holds; `None` while its segment is still being made: rows of the same batch, each of another report.
+    fn id_at(&self, place: Place) -> Option<IdKey> {
+        let segment = self.state.segments.get(place.segment as usize)?.as_ref()?;
+        Some(segment.rows.key(place.row as usize))
+    }
+
     pub(crate) fn segment_mut(&mut self, place: Place, change: impl FnOnce(&mut Segment)) {
         if let Some(segment) = self.state.segments.get_mut(place.segment as usize).and_then(Option::as_mut) {
             change(Arc::make_mut(segment));
@@ -381,7 +376,7 @@ impl Writer {
                     continue;
                 }
                 self.state.events.free_chain(segment.lives.get(row).events);
-                self.index.remove(&segment.rows.key(row).into());
+                self.index.remove(segment.rows.key(row), Place { segment: slot as u32, row: row as u32 });
                 let source = segment.rows.word(Column::Source, row);
                 Arc::make_mut(&mut self.state.sources).entry(source).or_default().live_reports -= 1;
                 remaining.kill(row as u32);

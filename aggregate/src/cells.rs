@@ -1,11 +1,13 @@
 //! Additive cells in three widths: minutes for hours, hours for weeks, days for years.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use feedback::time::{DAY_US, HOUR_US, MINUTE_US};
 
+use crate::cell::Cell;
 use crate::config::Config;
 use crate::cow::CowMap;
 use crate::life::Life;
@@ -78,7 +80,7 @@ impl CellKey {
 /// The cells of one bucket.
 #[derive(Clone, Debug)]
 pub(crate) struct Bucket {
-    pub(crate) cells: CowMap<CellKey, Measures>,
+    pub(crate) cells: CowMap<CellKey, Cell>,
     /// The number of its last change, of all changes to cells: what a checkpoint has to write again.
     pub(crate) version: u64,
 }
@@ -140,9 +142,9 @@ impl Cells {
                 tier.buckets.entry(start).or_insert_with(|| Arc::new(Bucket { cells: CowMap::new(shards), version: 0 }));
             let bucket = Arc::make_mut(bucket);
             bucket.version = self.changes;
-            let measures = bucket.cells.entry(key, Measures::default);
-            change(measures);
-            if measures.reports == 0 {
+            let cell = bucket.cells.entry(key, Cell::default);
+            cell.change(&mut change);
+            if cell.is_empty() {
                 bucket.cells.remove(&key);
                 if bucket.cells.is_empty() {
                     tier.buckets.remove(&start);
@@ -168,19 +170,19 @@ impl Cells {
         self.tiers.iter().flat_map(|tier| tier.buckets.values()).map(|bucket| bucket.cells.len()).sum()
     }
 
-    /// Bytes held, by formula: room for entries, and what their sketches take.
+    /// Bytes held, by formula: room for entries, and what those of many reports take beside it.
     pub(crate) fn bytes(&self) -> usize {
         let buckets = self.tiers.iter().flat_map(|tier| tier.buckets.values());
-        let entry = size_of::<(CellKey, Measures)>() + 1;
-        let sketches = |bucket: &Bucket| bucket.cells.iter().map(|(_, measures)| measures.reporters.bytes()).sum::<usize>();
-        buckets.map(|bucket| BUCKET_BYTES + bucket.cells.capacity() * entry + sketches(bucket)).sum()
+        let heap = |bucket: &Bucket| bucket.cells.iter().map(|(_, cell)| cell.heap_bytes()).sum::<usize>();
+        buckets.map(|bucket| BUCKET_BYTES + bucket.cells.bytes() + heap(bucket)).sum()
     }
 }
 
 impl Tier {
     /// The cells of all buckets that start within a range.
-    pub(crate) fn cells(&self, range: Range<i64>) -> impl Iterator<Item = (&CellKey, &Measures)> {
+    pub(crate) fn cells(&self, range: Range<i64>) -> impl Iterator<Item = (&CellKey, Cow<'_, Measures>)> {
         let range = if range.start < range.end { range } else { 0..0 };
-        self.buckets.range(range).flat_map(|(_, bucket)| bucket.cells.iter())
+        let cells = self.buckets.range(range).flat_map(|(_, bucket)| bucket.cells.iter());
+        cells.map(|(key, cell)| (key, cell.measures()))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::apply::Writer;
 use crate::error::AggregateError;
-use crate::life::Lives;
+use crate::life::{Life, Lives};
 use crate::rows::Rows;
 use crate::segment::{Place, Segment};
 
@@ -43,20 +43,23 @@ impl Writer {
     }
 
     fn merge(&mut self, slots: &[usize]) -> Result<(), AggregateError> {
-        let mut parts: Vec<Arc<Segment>> = slots.iter().filter_map(|slot| self.state.segments[*slot].clone()).collect();
-        parts.sort_by_key(|segment| segment.id);
-        let filtered: Vec<_> = parts.iter().map(|segment| (&*segment.rows, segment.filter())).collect();
+        // Somewhere else than its parts, so that no row's new place is another's old one.
+        let target = self.state.free_slot();
+        let mut parts: Vec<(usize, Arc<Segment>)> =
+            slots.iter().filter_map(|slot| Some((*slot, self.state.segments[*slot].take()?))).collect();
+        parts.sort_by_key(|(_, segment)| segment.id);
+        let filtered: Vec<_> = parts.iter().map(|(_, segment)| (&*segment.rows, segment.filter())).collect();
         let rows = Rows::merge(&filtered)?;
-        let lives = parts.iter().flat_map(|segment| segment.lives.iter()).filter(|(live, _)| *live).map(|(_, life)| life);
-        let lives = Lives::from_lives(&lives.collect::<Vec<_>>());
-        for slot in slots {
-            self.state.segments[*slot] = None;
+        let lives = parts.iter().flat_map(|(_, segment)| segment.lives.iter());
+        let lives: Vec<Life> = lives.filter(|(live, _)| *live).map(|(_, life)| life).collect();
+        let before = parts.iter().flat_map(|(slot, segment)| {
+            let places = (0..).map(|row| Place { segment: *slot as u32, row });
+            segment.lives.iter().zip(places).filter(|((live, _), _)| *live).map(|(_, place)| place)
+        });
+        for (row, before) in before.enumerate() {
+            self.index.relocate(rows.key(row), before, Place { segment: target as u32, row: row as u32 });
         }
-        let target = slots[0];
-        for row in 0..rows.len() {
-            self.index.insert(rows.key(row).into(), Place { segment: target as u32, row: row as u32 });
-        }
-        let segment = Segment::new(self.state.next_segment_id, rows, lives);
+        let segment = Segment::new(self.state.next_segment_id, rows, Lives::from_lives(&lives));
         self.state.next_segment_id += 1;
         self.put_segment(target, segment);
         Ok(())

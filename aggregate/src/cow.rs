@@ -119,10 +119,15 @@ impl<K: Hash + Eq + Clone, V: Clone> CowMap<K, V> {
         self.shards.iter().flat_map(|shard| shard.iter())
     }
 
-    /// Entries that the tables have room for: what memory is counted by.
-    pub(crate) fn capacity(&self) -> usize {
-        self.shards.iter().map(|shard| shard.capacity()).sum()
+    /// Bytes that the tables hold, entries' own heap apart.
+    pub(crate) fn bytes(&self) -> usize {
+        self.shards.iter().map(|shard| table_bytes::<(K, V)>(shard.capacity())).sum()
     }
+}
+
+/// Bytes of a hash table that has room for so many entries: it is filled to seven eighths, with a byte beside each place.
+pub(crate) fn table_bytes<E>(capacity: usize) -> usize {
+    capacity * 8 / 7 * (size_of::<E>() + 1)
 }
 
 #[cfg(test)]

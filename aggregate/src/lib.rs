@@ -6,6 +6,7 @@
 
 mod apply;
 mod asked;
+mod cell;
 mod cells;
 mod checkpoint;
 mod compaction;
@@ -19,6 +20,7 @@ pub mod disclosure;
 mod error;
 mod events;
 mod incidents;
+mod index;
 mod input;
 mod life;
 mod measures;

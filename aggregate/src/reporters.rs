@@ -11,20 +11,55 @@ pub(crate) const COUNTERS: usize = 1 << 14;
 /// Above so many used counters a full array is smaller and faster than a sorted list.
 const DENSE_FROM: usize = 1024;
 
+/// Most used counters that are held without a list.
+const FEW: usize = 4;
+
 /// A set of people with multiplicity, hashed into counters.
 #[derive(Clone, Debug)]
 pub(crate) enum Reporters {
-    /// One used counter, without a list: most cells hold a single report.
-    One([(u16, u32); 1]),
+    /// A few used counters, in place: most cells hold a handful of reports for ever.
+    Few(FewReporters),
     /// Used counters in order of position.
     Sparse(Vec<(u16, u32)>),
     /// Every counter.
     Dense(Box<[u32]>),
 }
 
+/// At most [`FEW`] used counters of small counts, in order of position; a count of 0 is a free place behind them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FewReporters {
+    positions: [u16; FEW],
+    counts: [u8; FEW],
+}
+
+impl FewReporters {
+    fn into_used(self) -> impl Iterator<Item = (u16, u32)> {
+        self.positions.into_iter().zip(self.counts).take_while(|(_, count)| *count > 0).map(|(at, count)| (at, count.into()))
+    }
+
+    /// `None` if there are too many, or too large ones.
+    fn from_used(used: impl Iterator<Item = (u16, u32)>) -> Option<Self> {
+        let mut few = Self::default();
+        for (place, (position, count)) in used.enumerate() {
+            *few.positions.get_mut(place)? = position;
+            few.counts[place] = u8::try_from(count).ok()?;
+        }
+        Some(few)
+    }
+
+    /// `None` if the result is not few.
+    fn shifted(self, position: u16, delta: u32) -> Option<Self> {
+        let known = self.into_used().find(|(used, _)| *used == position).map_or(0, |(_, count)| count);
+        let count = known.wrapping_add(delta);
+        let before = self.into_used().take_while(|(used, _)| *used < position);
+        let after = self.into_used().skip_while(|(used, _)| *used <= position);
+        Self::from_used(before.chain((count != 0).then_some((position, count))).chain(after))
+    }
+}
+
 impl Default for Reporters {
     fn default() -> Self {
-        Self::Sparse(Vec::new())
+        Self::Few(FewReporters::default())
     }
 }
 
@@ -54,13 +89,12 @@ impl Reporters {
     }
 
     fn merge(&mut self, other: &Self, sign: u32) {
-        if let (Some(mine), Some(theirs)) = (self.listed(), other.listed())
-            && theirs.len() > 1
-            && mine.len() * 4 < theirs.len()
+        if let (Self::Few(_) | Self::Sparse(_), Self::Sparse(theirs)) = (&*self, other)
+            && self.used().count() * 4 < theirs.len()
         {
             // One pass beats many insertions.
-            let mut merged = Vec::with_capacity(mine.len() + theirs.len());
-            let (mut a, mut b) = (mine.iter().peekable(), theirs.iter().peekable());
+            let mut merged = Vec::with_capacity(theirs.len() + FEW);
+            let (mut a, mut b) = (self.used().peekable(), theirs.iter().peekable());
             while let Some(position) = [a.peek().map(|e| e.0), b.peek().map(|e| e.0)].into_iter().flatten().min() {
                 let mut count = a.next_if(|e| e.0 == position).map_or(0, |e| e.1);
                 count = count.wrapping_add(b.next_if(|e| e.0 == position).map_or(0, |e| e.1.wrapping_mul(sign)));
@@ -68,6 +102,7 @@ impl Reporters {
                     merged.push((position, count));
                 }
             }
+            drop(a);
             *self = Self::Sparse(merged);
             return self.densify();
         }
@@ -82,18 +117,13 @@ impl Reporters {
                 let counter = &mut counters[usize::from(position)];
                 *counter = counter.wrapping_add(delta);
             }
-            Self::One([(used, count)]) if *used == position => {
-                *count = count.wrapping_add(delta);
-                if *count == 0 {
-                    *self = Self::default();
+            Self::Few(few) => match few.shifted(position, delta) {
+                Some(shifted) => *few = shifted,
+                None => {
+                    *self = Self::Sparse(few.into_used().collect());
+                    self.shift(position, delta);
                 }
-            }
-            Self::One([first]) => {
-                let mut used = vec![*first, (position, delta)];
-                used.sort_unstable();
-                *self = Self::Sparse(used);
-            }
-            Self::Sparse(used) if used.is_empty() => *self = Self::One([(position, delta)]),
+            },
             Self::Sparse(used) => match used.binary_search_by_key(&position, |entry| entry.0) {
                 Ok(at) => {
                     used[at].1 = used[at].1.wrapping_add(delta);
@@ -121,30 +151,35 @@ impl Reporters {
         }
     }
 
-    /// Used counters in order, where they are held as a list.
-    fn listed(&self) -> Option<&[(u16, u32)]> {
-        match self {
-            Self::One(used) => Some(used),
-            Self::Sparse(used) => Some(used),
-            Self::Dense(_) => None,
-        }
-    }
-
     /// Positions and counts that are not zero, in order.
     pub(crate) fn used(&self) -> impl Iterator<Item = (u16, u32)> + '_ {
+        let few = if let Self::Few(few) = self { *few } else { FewReporters::default() };
+        let listed: &[(u16, u32)] = if let Self::Sparse(used) = self { used } else { &[] };
         let dense: &[u32] = if let Self::Dense(counters) = self { counters } else { &[] };
         let numbered = dense.iter().enumerate().map(|(position, count)| (position as u16, *count));
-        let listed = self.listed().unwrap_or_default();
-        listed.iter().copied().chain(numbered.filter(|(_, count)| *count != 0))
+        few.into_used().chain(listed.iter().copied()).chain(numbered).filter(|(_, count)| *count != 0)
+    }
+
+    /// As few as fit in place; `None` if there are more.
+    pub(crate) fn few(&self) -> Option<FewReporters> {
+        match self {
+            Self::Few(few) => Some(*few),
+            Self::Sparse(used) => FewReporters::from_used(used.iter().copied()),
+            Self::Dense(_) => None,
+        }
     }
 
     /// A sketch from what [`Reporters::used`] gave; `None` if positions are out of range or order.
     pub(crate) fn from_used(used: Vec<(u16, u32)>) -> Option<Self> {
         let ordered = used.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        if !ordered || used.last().is_some_and(|last| usize::from(last.0) >= COUNTERS) {
+        let counted = used.iter().all(|(position, count)| usize::from(*position) < COUNTERS && *count > 0);
+        if !ordered || !counted {
             return None;
         }
-        let mut sketch = if let [one] = used[..] { Self::One([one]) } else { Self::Sparse(used) };
+        let mut sketch = match FewReporters::from_used(used.iter().copied()) {
+            Some(few) => Self::Few(few),
+            None => Self::Sparse(used),
+        };
         sketch.densify();
         Some(sketch)
     }
@@ -164,7 +199,7 @@ impl Reporters {
     /// Bytes on the heap.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::One(_) => 0,
+            Self::Few(_) => 0,
             Self::Sparse(used) => used.capacity() * size_of::<(u16, u32)>(),
             Self::Dense(counters) => counters.len() * size_of::<u32>(),
         }

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use feedback::Clock;
 use stream::{Consumer, Event, Fetched};
 
-use crate::apply::{IndexKey, Writer};
+use crate::apply::Writer;
 use crate::checkpoint::Store;
 use crate::config::{Config, Reference};
 use crate::dead::DeadLetters;
@@ -19,7 +19,6 @@ use crate::incidents::Keeper;
 use crate::input::Batch;
 use crate::metrics::Metrics;
 use crate::progress::{Partition, Step};
-use crate::segment::Place;
 use crate::snapshot::Snapshot;
 use crate::view::WordArrays;
 use crate::watermark::Activity;
@@ -320,8 +319,7 @@ impl Aggregator {
 
     /// Bytes held by formula, the index of ids and what incidents need included.
     pub fn state_bytes(&self) -> usize {
-        let index = self.writer.index.capacity() * 8 / 7 * (size_of::<(IndexKey, Place)>() + 1);
-        self.writer.state.bytes() + index + self.incidents.bytes()
+        self.writer.state.bytes() + self.writer.index.bytes() + self.incidents.bytes()
     }
 
     /// Reads the log until told to stop; then publishes and saves a last time. `enriched` and `dead` are readers from

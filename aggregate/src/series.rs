@@ -232,7 +232,7 @@ impl AllSeries {
     /// Bytes held, by formula.
     pub(crate) fn bytes(&self) -> usize {
         let blocks: usize = self.groups.iter().map(|(_, series)| series.bytes()).sum();
-        self.groups.capacity() * size_of::<(Group, Series)>() + blocks
+        self.groups.bytes() + blocks
     }
 }
 

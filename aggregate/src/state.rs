@@ -76,6 +76,11 @@ impl State {
         self.segments.iter().flatten()
     }
 
+    /// A slot without a segment; the one behind the last where all have one.
+    pub(crate) fn free_slot(&self) -> usize {
+        self.segments.iter().position(Option::is_none).unwrap_or(self.segments.len())
+    }
+
     pub(crate) fn live_rows(&self) -> usize {
         self.segments().map(|segment| segment.live()).sum()
     }
@@ -99,8 +104,8 @@ impl State {
 
     /// Bytes held by formula: rows, lives, events, cells, windows, series, words. The id index is the writer's.
     pub(crate) fn bytes(&self) -> usize {
-        let small = self.pending.capacity() * 33 + self.tombstones.capacity() * 33 + self.author_tombstones.capacity() * 33;
-        let windows: usize = self.windows.iter().map(|window| window.totals.capacity() * 192).sum();
+        let small = self.pending.bytes() + self.tombstones.bytes() + self.author_tombstones.bytes();
+        let windows: usize = self.windows.iter().map(|window| window.bytes()).sum();
         self.segments().map(|segment| segment.bytes()).sum::<usize>()
             + self.events.bytes()
             + self.cells.bytes()

@@ -40,7 +40,7 @@ pub(crate) fn tone_shifts(snapshot: &Snapshot, windows: &[Window]) -> Result<Rec
             periods += 1;
             for (key, measures) in tier.cells(start..width.floor(window.range.end.saturating_sub(back_us))) {
                 for group in [(key.district, key.topic), (CITY, key.topic)] {
-                    add(&mut groups.entry(group).or_default().1, measures);
+                    add(&mut groups.entry(group).or_default().1, &measures);
                 }
             }
         }

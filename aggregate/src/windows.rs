@@ -77,7 +77,7 @@ impl Window {
             for (key, measures) in tier.cells(self.range.start..next.start) {
                 for group in [(key.district, key.topic), (CITY, key.topic)] {
                     let total = self.totals.entry(group, Measures::default);
-                    total.subtract(measures);
+                    total.subtract(&measures);
                     if total.reports == 0 {
                         self.totals.remove(&group);
                     }
@@ -87,6 +87,11 @@ impl Window {
             return;
         }
         self.range = next;
+    }
+
+    /// Bytes held, by formula.
+    pub(crate) fn bytes(&self) -> usize {
+        self.totals.bytes() + self.totals.iter().map(|(_, measures)| measures.reporters.bytes()).sum::<usize>()
     }
 
     /// The same window ending elsewhere, from the finest cells that still reach back so far; `None` where none do.
@@ -105,7 +110,7 @@ impl Window {
 fn add_all(totals: &mut Totals, tier: &Tier, range: Range<i64>) {
     for (key, measures) in tier.cells(range) {
         for group in [(key.district, key.topic), (CITY, key.topic)] {
-            totals.entry(group, Measures::default).add(measures);
+            totals.entry(group, Measures::default).add(&measures);
         }
     }
 }

@@ -8,6 +8,7 @@ use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::FileWriter;
 
 use super::codec::{Decoder, Encoder, Malformed};
+use crate::cell::Cell;
 use crate::cells::{Bucket, CellKey, Width};
 use crate::cow::CowMap;
 use crate::error::AggregateError;
@@ -194,8 +195,9 @@ pub(crate) fn decode_events(bytes: &[u8], store: &mut EventStore) -> Result<(), 
 fn encode_bucket(encoder: &mut Encoder, start: i64, bucket: &Bucket) {
     encoder.i64(start);
     encoder.u64(bucket.version);
-    let cells: Vec<(&CellKey, &Measures)> = bucket.cells.iter().collect();
-    encoder.list(cells.into_iter(), |encoder, (key, m)| {
+    let cells: Vec<(&CellKey, &Cell)> = bucket.cells.iter().collect();
+    encoder.list(cells.into_iter(), |encoder, (key, cell)| {
+        let m = cell.measures();
         encoder.u32(key.district);
         encoder.u32(key.language);
         encoder.u8(key.topic);
@@ -218,7 +220,7 @@ pub(crate) fn decode_buckets(bytes: &[u8], shards: usize) -> Result<Vec<(i64, Bu
         let (start, version) = (decoder.i64()?, decoder.u64()?);
         let mut bucket = Bucket { cells: CowMap::new(shards), version };
         for (key, measures) in decoder.list(decode_cell)? {
-            bucket.cells.insert(key, measures);
+            bucket.cells.insert(key, measures.into());
         }
         buckets.push((start, bucket));
     }

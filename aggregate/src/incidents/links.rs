@@ -1,8 +1,7 @@
 //! Who is told together: reports that the portal links, directly or over others.
 
-use crate::apply::IndexKey;
 use crate::cow::FastMap;
-use crate::incidents::reports::{Number, Reports};
+use crate::incidents::reports::{IndexKey, Number, Reports};
 
 /// The portal's links. Few reports have one, so everything here is beside the reports.
 #[derive(Default)]

@@ -1,7 +1,8 @@
 //! What joining needs of every live report, kept beside the segments of the snapshot that was seen last.
 
-use crate::apply::IndexKey;
-use crate::cow::FastMap;
+use feedback::IdKey;
+
+use crate::cow::{FastMap, table_bytes};
 use crate::dictionary::NULL;
 use crate::incidents::place::Place as Spot;
 use crate::incidents::rule::{NO_CLASS, Said, class_of};
@@ -9,6 +10,16 @@ use crate::life::{Life, Lives, NO_TIME};
 use crate::rows::{Column, Rows};
 use crate::segment::Place;
 use crate::state::State;
+
+/// An id's key in 16 bytes that need no alignment of 16: a third less in every table here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct IndexKey([u64; 2]);
+
+impl From<IdKey> for IndexKey {
+    fn from(key: IdKey) -> Self {
+        Self([key.0 as u64, (key.0 >> 64) as u64])
+    }
+}
 
 /// A report by its number here; numbers are used again.
 pub(crate) type Number = u32;
@@ -204,9 +215,7 @@ impl Reports {
 
     pub(crate) fn bytes(&self) -> usize {
         let rows: usize = self.segments.iter().flatten().map(|seen| seen.numbers.len() * size_of::<Number>()).sum();
-        self.all.capacity() * size_of::<Report>()
-            + self.by_key.capacity() * 8 / 7 * (size_of::<(IndexKey, Number)>() + 1)
-            + rows
+        self.all.capacity() * size_of::<Report>() + table_bytes::<(IndexKey, Number)>(self.by_key.capacity()) + rows
     }
 }
 

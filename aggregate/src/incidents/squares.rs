@@ -1,6 +1,6 @@
 //! Who speaks and who opened an incident, by square, in order of time.
 
-use crate::cow::FastMap;
+use crate::cow::{FastMap, table_bytes};
 use crate::incidents::place::{Grid, Square};
 use crate::incidents::reports::{Number, Report};
 use crate::incidents::rule::{CLASSES, NO_CLASS};
@@ -71,6 +71,6 @@ impl Squares {
 
     pub(crate) fn bytes(&self) -> usize {
         let lists: usize = self.0.values().map(|inside| inside.speakers.capacity() + inside.openers.capacity()).sum();
-        self.0.capacity() * 8 / 7 * (size_of::<(Square, Inside)>() + 1) + lists * size_of::<Number>()
+        table_bytes::<(Square, Inside)>(self.0.capacity()) + lists * size_of::<Number>()
     }
 }

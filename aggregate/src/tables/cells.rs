@@ -8,9 +8,9 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringViewArray, StringVie
 use arrow::datatypes::{DataType, SchemaRef};
 
 use super::{append_word, column, measures, schema_of};
+use crate::cell::Cell;
 use crate::cells::{CellKey, Width};
 use crate::error::AggregateError;
-use crate::measures::Measures;
 use crate::state::State;
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -42,10 +42,10 @@ pub fn schema() -> SchemaRef {
 }
 
 pub(crate) fn table(state: &State) -> Result<RecordBatch, AggregateError> {
-    let mut cells: Vec<(Width, i64, &CellKey, &Measures)> = Vec::with_capacity(state.cells.len());
+    let mut cells: Vec<(Width, i64, &CellKey, &Cell)> = Vec::with_capacity(state.cells.len());
     for tier in &state.cells.tiers {
         for (start, bucket) in &tier.buckets {
-            cells.extend(bucket.cells.iter().map(|(key, measures)| (tier.width, *start, key, measures)));
+            cells.extend(bucket.cells.iter().map(|(key, cell)| (tier.width, *start, key, cell)));
         }
     }
     let starts = TimestampMicrosecondArray::from_iter_values(cells.iter().map(|cell| cell.1));
@@ -64,10 +64,11 @@ pub(crate) fn table(state: &State) -> Result<RecordBatch, AggregateError> {
         Arc::new(channels.collect::<StringViewArray>()),
         Arc::new(language.finish()),
     ];
-    columns.extend(measures::arrays(cells.iter().map(|cell| cell.3)));
-    columns.push(Arc::new(Int64Array::from_iter_values(cells.iter().map(|cell| i64::from(cell.3.toned)))));
+    let wide = || cells.iter().map(|cell| cell.3.measures());
+    columns.extend(measures::arrays(wide()));
+    columns.push(Arc::new(Int64Array::from_iter_values(wide().map(|measures| i64::from(measures.toned)))));
     for tone in 0..3 {
-        columns.push(Arc::new(Int64Array::from_iter_values(cells.iter().map(|cell| cell.3.tones[tone]))));
+        columns.push(Arc::new(Int64Array::from_iter_values(wide().map(|measures| measures.tones[tone]))));
     }
     Ok(RecordBatch::try_new(schema(), columns)?)
 }

@@ -1,5 +1,6 @@
 //! The columns that `cells` and `windows` share: what is counted of a set of reports.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Builder};
@@ -39,11 +40,12 @@ pub(crate) fn columns() -> impl Iterator<Item = Field> {
 }
 
 /// The shared columns' values.
-pub(crate) fn arrays<'a>(rows: impl Iterator<Item = &'a Measures> + Clone) -> Vec<ArrayRef> {
-    let array = |(_, _, value): &Count| {
-        let mut builder = Int64Builder::new();
-        rows.clone().for_each(|measures| builder.append_option(value(measures)));
-        Arc::new(builder.finish()) as ArrayRef
-    };
-    COUNTS.iter().map(array).collect()
+pub(crate) fn arrays(rows: impl Iterator<Item = impl Borrow<Measures>>) -> Vec<ArrayRef> {
+    let mut builders: [Int64Builder; COUNTS.len()] = Default::default();
+    for measures in rows {
+        for ((_, _, value), builder) in COUNTS.iter().zip(&mut builders) {
+            builder.append_option(value(measures.borrow()));
+        }
+    }
+    builders.map(|mut builder| Arc::new(builder.finish()) as ArrayRef).into()
 }
