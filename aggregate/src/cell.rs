@@ -133,14 +133,28 @@ mod tests {
         let count = || prop_oneof![0..4u32, 250..260u32, any::<u32>()];
         let sum = || prop_oneof![0..1000i64, (1i64 << 32) - 2..(1 << 32) + 2, (1i64 << 48) - 2..(1 << 48) + 2, any::<i64>()];
         let people = proptest::collection::vec((0..6u64, 1..3i32), 0..6);
-        let counts = (proptest::array::uniform6(count()), proptest::array::uniform5(count()), proptest::array::uniform4(count()));
+        let counts =
+            (proptest::array::uniform6(count()), proptest::array::uniform5(count()), proptest::array::uniform4(count()));
         (counts, proptest::array::uniform5(sum()), people).prop_map(|((counts, signals, urgencies), sums, people)| {
             let [reports, tracked, closed, toned, answered, closings] = counts;
             let [answer_ms, close_ms, negative, neutral, positive] = sums;
             let mut reporters = Reporters::default();
             people.iter().for_each(|(author, times)| reporters.count(author << 50, *times));
             let tones = [negative, neutral, positive];
-            Measures { reports, tracked, closed, signals, urgencies, toned, tones, answered, answer_ms, closings, close_ms, reporters }
+            Measures {
+                reports,
+                tracked,
+                closed,
+                signals,
+                urgencies,
+                toned,
+                tones,
+                answered,
+                answer_ms,
+                closings,
+                close_ms,
+                reporters,
+            }
         })
     }
 

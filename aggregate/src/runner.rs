@@ -251,6 +251,7 @@ impl Aggregator {
             return;
         }
         let started = Instant::now();
+        self.writer.state.index_bytes = self.writer.index.bytes();
         let state = self.writer.state.clone();
         let words_known = state.words.each().map(|words| words.all().len());
         if words_known != self.words_known {
@@ -317,9 +318,9 @@ impl Aggregator {
         }
     }
 
-    /// Bytes held by formula, the index of ids and what incidents need included.
+    /// Bytes that the published state holds by formula, and what incidents need.
     pub fn state_bytes(&self) -> usize {
-        self.writer.state.bytes() + self.writer.index.bytes() + self.incidents.bytes()
+        self.snapshots.load().state_bytes() + self.incidents.bytes()
     }
 
     /// Reads the log until told to stop; then publishes and saves a last time. `enriched` and `dead` are readers from

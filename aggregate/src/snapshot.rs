@@ -91,6 +91,11 @@ impl Snapshot {
         self.views.iter().map(|view| view.rows()).sum()
     }
 
+    /// Bytes held by formula: rows, cells, windows, series, events, words and the index of ids. Walks over all cells.
+    pub fn state_bytes(&self) -> usize {
+        self.state.bytes()
+    }
+
     /// The raw offset before which everything of a partition is in here; `None` if nothing has come of it.
     pub fn applied_next(&self, partition: u32) -> Option<u64> {
         self.state.partitions.get(&partition)?.applied_next

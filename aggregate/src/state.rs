@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub(crate) horizon: i64,
     /// Events that were not kept because too many wait, or a report has too many.
     pub(crate) events_refused: u64,
+    /// What the writer's index of ids took when the state was last published.
+    pub(crate) index_bytes: usize,
 }
 
 impl State {
@@ -68,6 +70,7 @@ impl State {
             watermark: None,
             horizon: i64::MIN,
             events_refused: 0,
+            index_bytes: 0,
         }
     }
 
@@ -102,7 +105,7 @@ impl State {
         }
     }
 
-    /// Bytes held by formula: rows, lives, events, cells, windows, series, words. The id index is the writer's.
+    /// Bytes held by formula: rows, lives, events, cells, windows, series, words, and the writer's index of ids.
     pub(crate) fn bytes(&self) -> usize {
         let small = self.pending.bytes() + self.tombstones.bytes() + self.author_tombstones.bytes();
         let windows: usize = self.windows.iter().map(|window| window.bytes()).sum();
@@ -113,5 +116,6 @@ impl State {
             + self.words.bytes()
             + windows
             + small
+            + self.index_bytes
     }
 }

@@ -7,6 +7,7 @@ mod freshness;
 mod load;
 mod machine;
 mod memory;
+mod queries;
 mod restart;
 mod setup;
 mod stages;
@@ -68,6 +69,18 @@ enum Bench {
         #[arg(long)]
         markdown: bool,
     },
+    /// What analysts ask, beside plain DataFusion over the same rows.
+    Queries {
+        /// Raw records.
+        #[arg(long, default_value_t = 1_000_000)]
+        records: usize,
+    },
+    /// A million reports, or so many, and the memory that they take.
+    Rows {
+        /// Reports in the tables.
+        #[arg(long, default_value_t = 1_000_000)]
+        reports: usize,
+    },
     /// From a checkpoint to the first answer.
     Restart {
         /// Reports in the checkpoint.
@@ -82,6 +95,7 @@ fn main() -> Result<()> {
         Bench::Stages { records: 200_000 },
         Bench::EndToEnd { records: 1_000_000 },
         Bench::Freshness { load: 50_000, samples: 500 },
+        Bench::Queries { records: 1_000_000 },
     ];
     let benches = cli.bench.as_ref().map_or(default.as_slice(), std::slice::from_ref);
     for bench in benches {
@@ -98,6 +112,8 @@ fn main() -> Result<()> {
                 }
                 figures
             }
+            Bench::Queries { records } => queries::measure(records)?,
+            Bench::Rows { reports } => memory::rows(reports)?,
             Bench::Restart { reports } => restart::measure(reports)?,
         };
         println!("{}", machine::report(figures)?);

@@ -1,8 +1,10 @@
-//! Each stage alone, on one thread, over the same records.
+//! Each stage alone, on one thread, over the same records. Beside decoding stands the way that most programs take, in the same run:
+//! serde, one record at a time into a struct of owned strings.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use aggregate::Aggregator;
 use anyhow::Result;
 use enrich::tier::Tier;
 use enrich::{EnrichMetrics, Enricher, EnricherConfig};
@@ -33,19 +35,29 @@ pub fn measure(records: usize) -> Result<Value> {
         }
         Ok(())
     })?;
+    let decode_by_struct = per_record(records, || {
+        for batch in &batches {
+            for (_, payload) in batch.records() {
+                std::hint::black_box(feedback::Feedback::from_json(payload).is_ok());
+            }
+        }
+        Ok(())
+    })?;
     let mut enricher = Enricher::new(
         EnricherConfig { pseudonym_key: [7; 32], districts: Arc::clone(&districts), tier: Tier::Compact },
         EnrichMetrics::register(&Registry::new())?,
     );
     let now = SystemClock.now();
-    let mut bytes = 0;
+    let mut payloads = Vec::new();
     let enrich = per_record(records, || {
-        bytes = 0;
+        payloads.clear();
         for batch in &batches {
-            bytes += enricher.enrich(batch, now)?.payloads.iter().map(Vec::len).sum::<usize>();
+            payloads.extend(enricher.enrich(batch, now)?.payloads);
         }
         Ok(())
     })?;
+    let bytes = payloads.iter().map(Vec::len).sum::<usize>();
+    let apply = per_record(records, || apply(&payloads))?;
     let masker = Masker::new();
     let (mut masked, mut spans) = (String::new(), Vec::new());
     let mask = per_record(texts.len(), || {
@@ -73,10 +85,30 @@ pub fn measure(records: usize) -> Result<Value> {
         "bench": "stages",
         "records": records,
         "texts": texts.len(),
-        "us_per_record": { "decode_json": decode, "enrich_with_decode": enrich },
+        "us_per_record": { "decode_json": decode, "enrich_with_decode": enrich, "apply": apply },
+        "peer_us_per_record": { "decode_by_serde_into_structs": decode_by_struct },
         "us_per_text": { "mask": mask, "language": language, "model_all_heads": read },
         "enriched_bytes_per_record": bytes / records.max(1),
     }))
+}
+
+/// Applies enriched batches to empty tables, as the writer does, and publishes once.
+fn apply(payloads: &[Vec<u8>]) -> Result<()> {
+    let metrics = aggregate::Metrics::register(&Registry::new())?;
+    let (config, reference) = (aggregate::Config::default(), aggregate::Reference::default());
+    let mut aggregator = Aggregator::open(config, reference, Arc::new(SystemClock), metrics, 1)?;
+    for (offset, payload) in (0..).zip(payloads) {
+        aggregator.take_enriched(&Fetched {
+            first: offset,
+            next: offset + 1,
+            offsets: vec![offset],
+            ends: vec![payload.len()],
+            payloads: payload.clone(),
+            ..Fetched::default()
+        })?;
+    }
+    aggregator.publish();
+    Ok(())
 }
 
 fn fetched(city: &mut ingest::synthetic::SyntheticCity, records: usize) -> (Vec<Fetched>, Vec<String>) {
