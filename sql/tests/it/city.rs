@@ -13,6 +13,7 @@ use arrow::array::{
 use arrow::datatypes::{Int32Type, Schema};
 use arrow::ipc::writer::StreamWriter;
 use feedback::schema::{ENRICHED, coverage};
+use feedback::time::{DAY_US, HOUR_US};
 use feedback::{Channel, Clock, IdKey, Kind, ManualClock, Signal, Status, Timestamp, Tone, Topic, Urgency};
 use prometheus::Registry;
 use sql::{Engine, Limits};
@@ -246,5 +247,33 @@ pub fn hurricane() -> City {
     let letter = br#"{"stage":"enrich","reason":"not JSON","raw_partition":0,"raw_offset":99,"received_at":"2011-08-28T20:31:00Z","length":1,"bytes":"x","truncated":false}"#;
     city.aggregator.take_dead(&fetched(letter.to_vec(), 0));
     city.aggregator.publish();
+    city
+}
+
+/// Five weeks of potholes, four a day by people of their own, and then a day on which eight people in Dorchester smell gas.
+pub fn weeks() -> City {
+    const DAYS: i64 = 35;
+    let mut city = City::new(64);
+    let start = time("2011-07-25T00:00:00Z").micros();
+    let report = |day: i64, number: i64, text: &str, district, topic| Record {
+        micros: Some(start + day * DAY_US + (8 + number) * HOUR_US),
+        district: Some(district),
+        topic: Some(topic),
+        tone: Some([0.5, 0.5, 0.0]),
+        author: Some((day * 100 + number) as u64),
+        ..Record::report(format!("boston311:{day:02}-{number:02}"), "", text)
+    };
+    let mut records: Vec<Record> = Vec::new();
+    for day in 0..DAYS {
+        let roads = |number| {
+            report(day, number, "deep pothole near the school", ["Dorchester", "Roxbury"][number as usize % 2], Topic::Roads)
+        };
+        records.extend((0..4).map(roads));
+    }
+    records
+        .extend((0..8).map(|number| report(DAYS, number, "strong smell of gas in the hall", "Dorchester", Topic::Emergencies)));
+    // Ten minutes later, so that the last of them is behind the watermark.
+    records.push(report(DAYS, 9, "deep pothole near the school", "Roxbury", Topic::Roads));
+    city.take(&records);
     city
 }

@@ -1,15 +1,16 @@
-//! Every table, function and error as data files: `tests/slt/*.slt`. A new test is a new file.
+//! Every table, function and error as data files: `tests/slt/*.slt` against the day after a hurricane, `tests/slt/weeks/*.slt` against a
+//! city with five weeks behind it. A new test is a new file.
 //!
 //! `CIVICPULSE_UPDATE_SLT=1` rewrites the expected results; look at the difference before believing it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use async_trait::async_trait;
 use sql::{Engine, Limits, SqlError};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
 
-use crate::city;
+use crate::city::{self, City};
 
 struct Database(Engine);
 
@@ -57,20 +58,24 @@ impl AsyncDB for Database {
     }
 }
 
-#[tokio::test]
-async fn every_file_holds() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt");
+/// The test files directly in a directory under `tests/slt`.
+fn files(directory: &str) -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt").join(directory);
     let mut files: Vec<_> = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "slt"));
+    assert!(!files.is_empty(), "the test files are missing from {}", directory.display());
     files.sort();
-    assert!(files.len() >= 10, "the test files are missing from {}", directory.display());
-    let city = city::hurricane();
+    files
+}
+
+async fn hold(files: &[PathBuf], city: &City) {
+    let is_update = std::env::var_os("CIVICPULSE_UPDATE_SLT").is_some_and(|value| value == "1");
     for file in files {
         let engine = city.engine(Limits::default());
         let mut runner = Runner::new(|| async { Ok(Database(engine.clone())) });
-        if std::env::var_os("CIVICPULSE_UPDATE_SLT").is_some() {
+        if is_update {
             let updated = runner.update_test_file(
-                &file,
+                file,
                 "\t",
                 sqllogictest::default_validator,
                 sqllogictest::default_normalizer,
@@ -78,7 +83,19 @@ async fn every_file_holds() {
             );
             updated.await.unwrap();
         } else {
-            runner.run_file_async(&file).await.unwrap_or_else(|error| panic!("{}", error.display(false)));
+            runner.run_file_async(file).await.unwrap_or_else(|error| panic!("{}", error.display(false)));
         }
     }
+}
+
+#[tokio::test]
+async fn every_file_holds() {
+    let files = files("");
+    assert!(files.len() >= 10, "only {files:?}");
+    hold(&files, &city::hurricane()).await;
+}
+
+#[tokio::test]
+async fn every_file_about_weeks_holds() {
+    hold(&files("weeks"), &city::weeks()).await;
 }
