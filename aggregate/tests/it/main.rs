@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod bounds;
+mod censoring;
 mod crashes;
 mod disclosure;
 mod farrington;
@@ -10,6 +11,7 @@ mod histories;
 mod incident_examples;
 mod oracle;
 mod oracle_incidents;
+mod page;
 mod priorities_simulation;
 mod show;
 mod statistics;

@@ -2,7 +2,6 @@
 
 use aggregate::statistics::baseline::{Baseline, Guess, Level, Peers, Weights};
 use aggregate::statistics::farrington::Farrington;
-use aggregate::statistics::kaplan_meier::{Curve, Duration};
 use aggregate::statistics::ranks::{self, Coverage, Critical, Errors};
 use aggregate::statistics::same_phase::Counts;
 use aggregate::statistics::{negative_binomial, poisson, special};
@@ -116,27 +115,6 @@ fn reporting_rates_are_recovered() {
             .count();
         assert!(held as f64 >= 0.95 * f64::from(runs), "{held} of {runs} intervals hold {rate}");
     }
-}
-
-#[test]
-fn the_survival_median_is_nearer_than_the_mean_of_what_is_closed() {
-    let mut random = ChaCha8Rng::seed_from_u64(5);
-    // Exponential with median 10 days; cases come over 30 days and are looked at on day 30.
-    let (mut survival_error, mut naive_error) = (0.0, 0.0);
-    for _ in 0..200 {
-        let durations: Vec<Duration> = (0..200)
-            .map(|_| {
-                let (wait, seen) = (-10.0 / 2f64.ln() * uniform(&mut random).ln(), 30.0 * uniform(&mut random));
-                Duration { time: wait.min(seen), ended: wait <= seen }
-            })
-            .collect();
-        let mut closed: Vec<f64> = durations.iter().filter(|d| d.ended).map(|d| d.time).collect();
-        closed.sort_unstable_by(f64::total_cmp);
-        naive_error += (closed[closed.len() / 2] - 10.0).abs();
-        survival_error += (Curve::fit(durations, 0.95).median().value.unwrap() - 10.0).abs();
-    }
-    println!("mean error of the median: {} by survival, {} of the closed ones", survival_error / 200.0, naive_error / 200.0);
-    assert!(3.0 * survival_error < naive_error);
 }
 
 #[test]

@@ -1,23 +1,11 @@
-//! The worked examples of `docs/methods/`: computed here, compared with what the page shows. CIVICPULSE_BLESS writes them again.
+//! The worked examples of `docs/methods/`: computed here, compared with what the page shows. CIVICPULSE_BLESS=1 writes them again.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use aggregate::tables::allocation::plan::{Line, Model};
 use aggregate::tables::priorities::{Component, PriorityConfig, PriorityInput, PriorityWeights, Reporting, priorities};
 
-fn page_has(page: &str, example: &str, content: &str) {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/methods")).join(page);
-    let text = std::fs::read_to_string(&path).unwrap();
-    let (begin, end) = (format!("<!-- example: {example} -->\n"), "<!-- end -->");
-    let from = text.find(&begin).unwrap_or_else(|| panic!("{page} has no example {example}")) + begin.len();
-    let to = from + text[from..].find(end).unwrap();
-    if std::env::var_os("CIVICPULSE_BLESS").is_some() {
-        std::fs::write(&path, format!("{}{content}{}", &text[..from], &text[to..])).unwrap();
-        return;
-    }
-    assert!(&text[from..to] == content, "the example {example} in docs/methods/{page} is stale; it is now\n{content}");
-}
+use crate::page::page_has;
 
 fn district(name: &str, people: u64, open: u64, reported: f64) -> PriorityInput<'_> {
     PriorityInput {

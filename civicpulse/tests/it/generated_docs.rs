@@ -1,4 +1,4 @@
-//! Generated documentation: written by this test when CIVICPULSE_BLESS is set, compared with otherwise.
+//! Generated documentation: written by this test when CIVICPULSE_BLESS is 1, compared with otherwise.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use crate::support::{Server, program, root};
 
 fn is_current(path: &str, content: &str) {
     let path = root().join(path);
-    if std::env::var_os("CIVICPULSE_BLESS").is_some() {
+    if std::env::var_os("CIVICPULSE_BLESS").is_some_and(|value| value == "1") {
         std::fs::write(&path, content).unwrap();
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
