@@ -20,17 +20,83 @@ const BLOCK: usize = 256;
 
 const MINUTES_PER_HOUR: i32 = 60;
 
-/// Non-empty minutes (or hours) in order, with their counts.
+/// Non-empty minutes (or hours) in order, and how many reports the block holds up to the end of each: what lies between two moments
+/// is a difference of two sums, however many minutes it has.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Block {
-    entries: Vec<(i32, u32)>,
-    total: u64,
+    minutes: Vec<i32>,
+    /// Empty while every minute has one report, as in most blocks of most cells: then its place says as much, in half the memory.
+    sums: Vec<u32>,
+}
+
+impl Block {
+    fn of(entries: &[(i32, u32)]) -> Self {
+        let summed = |sum: &mut u32, entry: &(i32, u32)| {
+            *sum = sum.wrapping_add(entry.1);
+            Some(*sum)
+        };
+        let is_even = entries.iter().all(|entry| entry.1 == 1);
+        let sums = if is_even { Vec::new() } else { entries.iter().scan(0, summed).collect() };
+        Self { minutes: entries.iter().map(|entry| entry.0).collect(), sums }
+    }
+
+    /// Reports in the first `place` minutes.
+    fn up_to(&self, place: usize) -> u32 {
+        if self.sums.is_empty() { place as u32 } else { place.checked_sub(1).map_or(0, |last| self.sums[last]) }
+    }
+
+    fn total(&self) -> u32 {
+        self.up_to(self.minutes.len())
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (i32, u32)> + '_ {
+        let count = |place: usize| self.up_to(place + 1).wrapping_sub(self.up_to(place));
+        self.minutes.iter().enumerate().map(move |(place, minute)| (*minute, count(place)))
+    }
+
+    /// Counts `delta` at a minute; where, if it is a new one.
+    fn count_at(&mut self, minute: i32, delta: i32) -> Option<usize> {
+        let found = self.minutes.binary_search(&minute);
+        let place = found.unwrap_or_else(|place| place);
+        if self.sums.is_empty() && (found.is_ok() || delta != 1) {
+            self.sums = (1..=self.minutes.len() as u32).collect();
+        }
+        if found.is_err() {
+            self.minutes.insert(place, minute);
+        }
+        if !self.sums.is_empty() {
+            if found.is_err() {
+                self.sums.insert(place, self.up_to(place));
+            }
+            self.sums[place..].iter_mut().for_each(|sum| *sum = sum.wrapping_add_signed(delta));
+            if self.sums[place] == self.up_to(place) {
+                self.minutes.remove(place);
+                self.sums.remove(place);
+            }
+        }
+        found.is_err().then_some(place)
+    }
+}
+
+/// A block, with what a walk over blocks needs of it: whoever passes by does not follow the pointer.
+#[derive(Clone, Debug)]
+struct Link {
+    first: i32,
+    total: u32,
+    block: Arc<Block>,
+}
+
+impl Link {
+    fn of(entries: &[(i32, u32)]) -> Self {
+        let block = Block::of(entries);
+        Self { first: block.minutes[0], total: block.total(), block: Arc::new(block) }
+    }
 }
 
 /// Counts of reports over time of one district and topic, non-empty minutes only.
 #[derive(Clone, Debug, Default)]
 pub struct Series {
-    blocks: Vec<Arc<Block>>,
+    blocks: Vec<Link>,
 }
 
 impl FromIterator<Timestamp> for Series {
@@ -43,34 +109,24 @@ impl FromIterator<Timestamp> for Series {
 
 impl Series {
     fn count_at(&mut self, minute: i32, delta: i32) {
-        let at = self.blocks.partition_point(|block| block.entries[0].0 <= minute).saturating_sub(1);
-        let Some(block) = self.blocks.get_mut(at) else {
-            self.blocks.push(Arc::new(Block { entries: vec![(minute, delta as u32)], total: delta as u64 }));
+        let at = self.blocks.partition_point(|link| link.first <= minute).saturating_sub(1);
+        let Some(link) = self.blocks.get_mut(at) else {
+            self.blocks.push(Link::of(&[(minute, delta as u32)]));
             return;
         };
-        let block = Arc::make_mut(block);
-        block.total = block.total.wrapping_add_signed(i64::from(delta));
-        match block.entries.binary_search_by_key(&minute, |entry| entry.0) {
-            Ok(found) => {
-                let count = &mut block.entries[found].1;
-                *count = count.wrapping_add_signed(delta);
-                if *count == 0 {
-                    block.entries.remove(found);
-                    if block.entries.is_empty() {
-                        self.blocks.remove(at);
-                    }
-                }
-            }
-            Err(place) => {
-                block.entries.insert(place, (minute, delta as u32));
-                if block.entries.len() > BLOCK {
-                    // A history grows at its end: leave the first part full there, halve it elsewhere.
-                    let cut = if place == BLOCK { BLOCK } else { BLOCK / 2 };
-                    let rest = Block::of(block.entries.split_off(cut));
-                    block.total -= rest.total;
-                    self.blocks.insert(at + 1, Arc::new(rest));
-                }
-            }
+        let block = Arc::make_mut(&mut link.block);
+        let inserted = block.count_at(minute, delta);
+        let Some(first) = block.minutes.first() else {
+            self.blocks.remove(at);
+            return;
+        };
+        (link.first, link.total) = (*first, block.total());
+        if let Some(place) = inserted.filter(|_| block.minutes.len() > BLOCK) {
+            // A history grows at its end: leave the first part full there, halve it elsewhere.
+            let cut = if place == BLOCK { BLOCK } else { BLOCK / 2 };
+            let entries: Vec<(i32, u32)> = block.entries().collect();
+            *link = Link::of(&entries[..cut]);
+            self.blocks.insert(at + 1, Link::of(&entries[cut..]));
         }
     }
 
@@ -88,39 +144,32 @@ impl Series {
                 _ => aged.push((minute, count)),
             }
         }
-        self.blocks = aged.chunks(BLOCK).map(|chunk| Arc::new(Block::of(chunk.to_vec()))).collect();
+        self.blocks = aged.chunks(BLOCK).map(Link::of).collect();
         true
     }
 
-    /// Bytes held, by formula: a full block for every [`BLOCK`] minutes, and its counters.
+    /// Bytes held, by formula: what is allocated for minutes and sums, and a block's own fields.
     pub fn bytes(&self) -> usize {
-        self.blocks.len() * (64 + BLOCK * size_of::<(i32, u32)>())
+        let of = |link: &Link| 96 + (link.block.minutes.capacity() + link.block.sums.capacity()) * size_of::<i32>();
+        self.blocks.iter().map(of).sum()
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = (i32, u32)> + '_ {
-        self.blocks.iter().flat_map(|block| block.entries.iter().copied())
+        self.blocks.iter().flat_map(|link| link.block.entries())
     }
 
     /// A history from what [`Series::entries`] gave; `None` if it is out of order.
     pub(crate) fn from_entries(entries: &[(i32, u32)]) -> Option<Self> {
         let ordered = entries.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        let blocks = entries.chunks(BLOCK).map(|chunk| Arc::new(Block::of(chunk.to_vec()))).collect();
-        ordered.then_some(Self { blocks })
+        ordered.then(|| Self { blocks: entries.chunks(BLOCK).map(Link::of).collect() })
     }
 
     /// Reports in minutes `< minute`.
     fn before(&self, minute: i32) -> u64 {
-        let at = self.blocks.partition_point(|block| block.entries[0].0 < minute);
-        let Some((last, whole)) = self.blocks[..at].split_last() else { return 0 };
-        let inside = last.entries.partition_point(|entry| entry.0 < minute);
-        let part: u64 = last.entries[..inside].iter().map(|entry| u64::from(entry.1)).sum();
-        whole.iter().map(|block| block.total).sum::<u64>() + part
-    }
-}
-
-impl Block {
-    fn of(entries: Vec<(i32, u32)>) -> Self {
-        Self { total: entries.iter().map(|entry| u64::from(entry.1)).sum(), entries }
+        let at = self.blocks.partition_point(|link| link.first < minute);
+        let Some((Link { block, .. }, whole)) = self.blocks[..at].split_last() else { return 0 };
+        let inside = block.up_to(block.minutes.partition_point(|before| *before < minute));
+        whole.iter().map(|link| u64::from(link.total)).sum::<u64>() + u64::from(inside)
     }
 }
 
@@ -130,35 +179,51 @@ impl CountSeries for Series {
     }
 
     fn first(&self) -> Option<Timestamp> {
-        let first = self.blocks.first()?.entries[0].0;
-        Some(Timestamp::from_micros(i64::from(first) * MINUTE_US))
+        Some(Timestamp::from_micros(i64::from(self.blocks.first()?.first) * MINUTE_US))
     }
 
-    /// One walk back over the entries, by whole blocks where nothing is asked for inside of them.
+    /// One walk back over the blocks, with a search in each that a moment lies in.
     fn counts_since(&self, moments: &[Timestamp], counts: &mut [u64]) {
-        let mut blocks = self.blocks.iter().rev();
-        let mut block: &[(i32, u32)] = &[];
-        let mut later = 0u64;
-        let mut next = blocks.next();
+        // The block that the last moment lay in and those before it, how many of its minutes were before that moment, and what came
+        // after the block.
+        let mut blocks = self.blocks.as_slice();
+        let (mut place, mut later) = (usize::MAX, 0u64);
         for (count, moment) in counts.iter_mut().zip(moments) {
             let minute = minute_of(moment.micros());
-            // Blocks that lie wholly at or after the moment; the entries of one that was begun are counted one by one.
-            loop {
-                while let Some((entry, rest)) = block.split_last().filter(|(entry, _)| entry.0 >= minute) {
-                    later += u64::from(entry.1);
-                    block = rest;
-                }
-                let Some(whole) = next.filter(|_| block.is_empty()) else { break };
-                if whole.entries[0].0 >= minute {
-                    later += whole.total;
-                } else {
-                    block = &whole.entries;
-                }
-                next = blocks.next();
+            while let Some((link, rest)) = blocks.split_last().filter(|(link, _)| link.first >= minute) {
+                later += u64::from(link.total);
+                (blocks, place) = (rest, usize::MAX);
             }
             *count = later;
+            if let Some(Link { block, total, .. }) = blocks.last() {
+                place = before(&block.minutes[..place.min(block.minutes.len())], minute);
+                *count += u64::from(total - block.up_to(place));
+            }
         }
     }
+}
+
+/// Minutes that are looked at all at once, without a branch: a cache line of them.
+const NEAR: usize = 16;
+
+/// How many of the ordered minutes are before one that most likely is near their end: there by counting, further back by steps that
+/// double, then by halving.
+fn before(minutes: &[i32], minute: i32) -> usize {
+    let (mut end, mut step) = (minutes.len(), 1);
+    if let Some(near) = minutes.last_chunk::<NEAR>() {
+        let after: u32 = near.iter().map(|near| u32::from(*near >= minute)).sum();
+        end -= after as usize;
+        if after < NEAR as u32 {
+            return end;
+        }
+        step = NEAR;
+    }
+    while end >= step && minutes[end - step] >= minute {
+        end -= step;
+        step *= 2;
+    }
+    let start = end.saturating_sub(step);
+    start + minutes[start..end].partition_point(|before| *before < minute)
 }
 
 fn minute_of(micros: i64) -> i32 {

@@ -79,20 +79,69 @@ impl Phase {
 
     /// Counts a series in the window, in every earlier period, and between them.
     pub fn count(&self, series: &impl CountSeries) -> Counts {
-        let mut moments = [self.end; MAX_MOMENTS];
-        moments[1] = self.start;
-        for period in 1..=self.periods {
-            let back_us = self.shift_us.saturating_mul(period as i64).saturating_neg();
-            moments[2 * period] = self.end.plus_micros(back_us);
-            moments[2 * period + 1] = self.start.plus_micros(back_us);
-        }
+        let (mut moments, mut since) = ([self.end; MAX_MOMENTS], [0; MAX_MOMENTS]);
         let asked = 2 + 2 * self.periods;
-        let mut since = [0; MAX_MOMENTS];
+        moments.iter_mut().zip(self.moments()).for_each(|(place, moment)| *place = moment);
         series.counts_since(&moments[..asked], &mut since[..asked]);
-        let mut counts = Counts { observed: since[1] - since[0], periods: self.periods, ..Counts::default() };
-        for period in 1..=self.periods {
-            counts.earlier[period - 1] = narrow(since[2 * period + 1] - since[2 * period]);
-            counts.between += since[2 * period] - since[2 * period - 1];
+        self.counted(|moment| since[moment])
+    }
+
+    /// End and start of the window, then of each earlier period: the latest first.
+    fn moments(&self) -> impl Iterator<Item = Timestamp> {
+        let Self { start, end, shift_us, periods } = *self;
+        (0..=periods).flat_map(move |period| {
+            let back_us = shift_us.saturating_mul(period as i64).saturating_neg();
+            [end.plus_micros(back_us), start.plus_micros(back_us)]
+        })
+    }
+
+    /// The counts, where `since` says how many reports there are at or after each of [`Phase::moments`].
+    fn counted(&self, since: impl Fn(usize) -> u64) -> Counts {
+        let mut counts = Counts { observed: since(1) - since(0), periods: self.periods, ..Counts::default() };
+        for (period, earlier) in counts.earlier.iter_mut().enumerate().take(self.periods) {
+            let (after, end, start) = (since(2 * period + 1), since(2 * period + 2), since(2 * period + 3));
+            *earlier = narrow(start - end);
+            counts.between += end - after;
+        }
+        counts
+    }
+}
+
+/// The phases of several windows, which have most of their moments in common: a series is gone through once for all of them.
+#[derive(Clone, Debug)]
+pub struct Phases {
+    phases: Vec<Phase>,
+    /// Every moment once, the latest first.
+    moments: Vec<Timestamp>,
+    /// Where the moments of each phase are among them.
+    places: Vec<Vec<usize>>,
+}
+
+impl Phases {
+    /// Of the windows in this order.
+    pub fn new(phases: Vec<Phase>) -> Self {
+        let mut moments: Vec<Timestamp> = phases.iter().flat_map(Phase::moments).collect();
+        moments.sort_unstable_by(|a, b| b.cmp(a));
+        moments.dedup();
+        let place = |moment: Timestamp| moments.partition_point(|later| *later > moment);
+        let places = phases.iter().map(|phase| phase.moments().map(place).collect()).collect();
+        Self { phases, moments, places }
+    }
+
+    /// The phases.
+    pub fn phases(&self) -> &[Phase] {
+        &self.phases
+    }
+
+    /// Counts every series in every phase; by phase, then series.
+    pub fn count<'a, S: CountSeries + 'a>(&self, series: impl Iterator<Item = &'a S>) -> Vec<Vec<Counts>> {
+        let mut counts = vec![Vec::with_capacity(series.size_hint().0); self.phases.len()];
+        let mut since = vec![0; self.moments.len()];
+        for series in series {
+            series.counts_since(&self.moments, &mut since);
+            for ((phase, places), counts) in self.phases.iter().zip(&self.places).zip(&mut counts) {
+                counts.push(phase.counted(|moment| since[places[moment]]));
+            }
         }
         counts
     }
@@ -188,6 +237,8 @@ mod tests {
             for back in 1..=phase.periods {
                 prop_assert_eq!(u64::from(counts.earlier[back - 1]), within(back));
             }
+            let both = Phases::new(vec![Phase::new(at_hour(end - 1), HOUR_US, Some(at_hour(0))), phase]);
+            prop_assert_eq!(&both.count([&series].into_iter())[1], &[counts]);
             let all = series.count(phase.start.plus_micros(-(phase.periods as i64) * phase.shift_us), phase.start);
             prop_assert_eq!(counts.between + counts.earlier().iter().map(|count| u64::from(*count)).sum::<u64>(), all);
         }

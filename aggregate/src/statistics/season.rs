@@ -29,71 +29,81 @@ pub struct Season {
     terms: [f64; TERMS],
 }
 
+/// A week of which the count is known.
+struct Week {
+    count: f64,
+    design: [f64; TERMS],
+}
+
 impl Season {
     /// From counts by week, the latest first; `None` is a week of which nothing is known. No season without two years of them and
     /// enough reports, or where the regression does not settle.
     pub fn fit(weekly: &[Option<u64>]) -> Option<Self> {
-        let known = |(week, count): (usize, &Option<u64>)| Some((week, (*count)? as f64));
-        let rows: Vec<(usize, f64)> = weekly.iter().enumerate().take(MAX_WEEKS).skip(GUARD_WEEKS).filter_map(known).collect();
-        let reports: f64 = rows.iter().map(|(_, count)| count).sum();
-        if weekly.len() < MIN_WEEKS || rows.len() + GUARD_WEEKS < MIN_WEEKS * 3 / 4 || reports < MIN_REPORTS {
+        let known = |(week, count): (usize, &Option<u64>)| Some(Week { count: (*count)? as f64, design: design(week as f64) });
+        let weeks: Vec<Week> = weekly.iter().enumerate().take(MAX_WEEKS).skip(GUARD_WEEKS).filter_map(known).collect();
+        let reports: f64 = weeks.iter().map(|week| week.count).sum();
+        if weekly.len() < MIN_WEEKS || weeks.len() + GUARD_WEEKS < MIN_WEEKS * 3 / 4 || reports < MIN_REPORTS {
             return None;
         }
-        let even = vec![1.0; rows.len()];
-        let first = Self::regress(&rows, &even, 1.0)?;
-        let dispersion = first.dispersion(&rows);
-        let damp = |(week, count): &(usize, f64)| {
-            let mean = first.mean(*week as f64);
-            let residual = 1.5 * (count.cbrt().powi(2) * mean.powf(-1.0 / 6.0) - mean.sqrt()) / dispersion.sqrt();
+        let mut level = Self { terms: [0.0; TERMS] };
+        level.terms[0] = (reports / weeks.len() as f64).ln();
+        let first = level.regress(&weeks, &vec![1.0; weeks.len()], 1.0)?;
+        let dispersion = first.dispersion(&weeks);
+        let damp = |week: &Week| {
+            let mean = first.mean(&week.design);
+            let residual = 1.5 * (week.count.cbrt().powi(2) * mean.powf(-1.0 / 6.0) - mean.sqrt()) / dispersion.sqrt();
             if residual > OUTBREAK_ABOVE { residual.powi(-2) } else { 1.0 }
         };
-        let damped: Vec<f64> = rows.iter().map(damp).collect();
-        Self::regress(&rows, &damped, dispersion)
+        let damped: Vec<f64> = weeks.iter().map(damp).collect();
+        first.regress(&weeks, &damped, dispersion)
     }
 
     /// What is expected so many weeks back, over what is expected now.
     pub fn relative(&self, weeks_back: f64) -> f64 {
-        self.mean(weeks_back) / self.mean(0.0)
+        let change =
+            design(weeks_back).into_iter().zip(design(0.0)).zip(self.terms).map(|((then, now), term)| (then - now) * term);
+        change.sum::<f64>().exp()
     }
 
-    fn mean(&self, weeks_back: f64) -> f64 {
-        design(weeks_back).iter().zip(self.terms).map(|(x, term)| x * term).sum::<f64>().exp()
+    fn link(&self, design: &[f64; TERMS]) -> f64 {
+        design.iter().zip(self.terms).map(|(x, term)| x * term).sum()
     }
 
-    fn dispersion(&self, rows: &[(usize, f64)]) -> f64 {
-        let pearson: f64 =
-            rows.iter().map(|(week, count)| (count - self.mean(*week as f64)).powi(2) / self.mean(*week as f64)).sum();
-        (pearson / (rows.len() - TERMS) as f64).max(1.0)
+    fn mean(&self, design: &[f64; TERMS]) -> f64 {
+        self.link(design).exp()
     }
 
-    /// Penalised iteratively re-weighted least squares.
-    fn regress(rows: &[(usize, f64)], weights: &[f64], dispersion: f64) -> Option<Self> {
-        let designs: Vec<[f64; TERMS]> = rows.iter().map(|(week, _)| design(*week as f64)).collect();
-        let mean = rows.iter().map(|(_, count)| count).sum::<f64>() / rows.len() as f64;
-        let mut season = Self { terms: [0.0; TERMS] };
-        season.terms[0] = mean.ln();
+    fn dispersion(&self, weeks: &[Week]) -> f64 {
+        let pearson = |week: &Week| {
+            let mean = self.mean(&week.design);
+            (week.count - mean).powi(2) / mean
+        };
+        (weeks.iter().map(pearson).sum::<f64>() / (weeks.len() - TERMS) as f64).max(1.0)
+    }
+
+    /// Penalised iteratively re-weighted least squares, begun at `self`.
+    fn regress(mut self, weeks: &[Week], weights: &[f64], dispersion: f64) -> Option<Self> {
         for _ in 0..MAX_STEPS {
             let mut normal = [[0.0; TERMS]; TERMS];
             let mut right = [0.0; TERMS];
-            for (((_, count), x), weight) in rows.iter().zip(&designs).zip(weights) {
-                let link: f64 = x.iter().zip(season.terms).map(|(x, term)| x * term).sum();
+            for (Week { count, design }, weight) in weeks.iter().zip(weights) {
+                let link = self.link(design);
                 let mean = link.exp().max(f64::EPSILON);
                 let response = link + (count - mean) / mean;
-                for i in 0..TERMS {
-                    right[i] += weight * mean * x[i] * response;
-                    for j in 0..=i {
-                        normal[i][j] += weight * mean * x[i] * x[j];
-                    }
+                for (i, x) in design.iter().enumerate() {
+                    let weighed = weight * mean * x;
+                    right[i] += weighed * response;
+                    normal[i].iter_mut().zip(&design[..=i]).for_each(|(sum, y)| *sum += weighed * y);
                 }
             }
             for (i, row) in normal.iter_mut().enumerate().skip(1) {
                 row[i] += dispersion / (PRIOR_DEVIATION * PRIOR_DEVIATION);
             }
             let next = solve(normal, right)?;
-            let moved = next.iter().zip(season.terms).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-            season.terms = next;
+            let moved = next.iter().zip(self.terms).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            self.terms = next;
             if moved < ACCURACY {
-                return Some(season);
+                return Some(self);
             }
         }
         None

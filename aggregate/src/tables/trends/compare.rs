@@ -1,6 +1,6 @@
 //! How the cells of a window are compared, and which of them are called rising or falling.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use feedback::Timestamp;
 use feedback::time::DAY_US;
@@ -8,11 +8,11 @@ use feedback::time::DAY_US;
 use super::city::{City, Seasons};
 use super::{Direction, Trend, TrendCell, TrendConfig, TrendWindow};
 use crate::statistics::CountSeries;
-use crate::statistics::baseline::{Baseline, Guess, Level, Peers, Weights};
+use crate::statistics::baseline::{Baseline, Dispersion, Guess, Level, Peers, Weights};
 use crate::statistics::benjamini_hochberg::q_values;
 use crate::statistics::episode::{Rule, episode};
 use crate::statistics::gamma_poisson::Prior;
-use crate::statistics::same_phase::{Counts, Phase};
+use crate::statistics::same_phase::{Counts, Phase, Phases};
 
 /// Two-sided p-value up to which an announced change still goes on.
 pub const FOLLOW_P_VALUE: f64 = 0.05;
@@ -34,20 +34,23 @@ pub fn trends<S: CountSeries>(
     let mut order: Vec<usize> = (0..cells.len()).collect();
     order.sort_by_key(|&i| (cells[i].district, cells[i].topic));
     let kinds = Kinds::new(cells);
-    let mut seasons: Option<(Timestamp, Seasons)> = None;
-    let mut trends = Vec::new();
-    for (position, window) in windows.iter().enumerate() {
-        // The year moves by the day: windows that end on one day share it.
-        let day = window.end.floor(DAY_US);
-        let (_, seasons) = match seasons.take().filter(|(known, _)| *known == day) {
-            Some(known) => seasons.insert(known),
-            None => seasons.insert((day, Seasons::new(day, first, cells, &kinds))),
-        };
+    // The year moves by the day: windows that end on one day share it.
+    let days: BTreeSet<Timestamp> = windows.iter().map(|window| window.end.floor(DAY_US)).collect();
+    let seasons: BTreeMap<Timestamp, Seasons> =
+        days.into_iter().map(|day| (day, Seasons::new(day, first, cells, &kinds))).collect();
+    let of_window = |window: &TrendWindow<'_>| {
         let phase = Phase::new(window.end, window.length_us, first);
-        let phase = phase.with_periods(seasons.periods(&phase), first);
-        let mut of_window = compare_window(position, &phase, cells, (&order, &kinds), seasons);
-        call(&mut of_window, cells, first, config);
-        trends.append(&mut of_window);
+        phase.with_periods(seasons[&window.end.floor(DAY_US)].periods(&phase), first)
+    };
+    let phases = Phases::new(windows.iter().map(of_window).collect());
+    let counted = phases.count(order.iter().map(|&cell| &cells[cell].series));
+    let mut trends = Vec::with_capacity(windows.len() * cells.len());
+    for (position, (phase, counts)) in phases.phases().iter().zip(&counted).enumerate() {
+        let counted: Vec<(usize, &Counts)> =
+            order.iter().copied().zip(counts).filter(|(_, counts)| !counts.is_empty()).collect();
+        let (seasons, before) = (&seasons[&windows[position].end.floor(DAY_US)], trends.len());
+        compare_window(position, phase, &counted, &kinds, seasons, &mut trends);
+        call(&mut trends[before..], cells, first, config);
     }
     trends
 }
@@ -75,36 +78,35 @@ impl Kinds {
     }
 }
 
-/// The cells of one window with their expectations and tests.
-fn compare_window<S: CountSeries>(
+/// Adds the cells of one window with their expectations and tests.
+fn compare_window(
     window: usize,
     phase: &Phase,
-    cells: &[TrendCell<'_, S>],
-    (order, kinds): (&[usize], &Kinds),
+    counted: &[(usize, &Counts)],
+    kinds: &Kinds,
     seasons: &Seasons,
-) -> Vec<Trend> {
-    let counted: Vec<(usize, Counts)> =
-        order.iter().map(|&cell| (cell, phase.count(&cells[cell].series))).filter(|(_, counts)| !counts.is_empty()).collect();
+    trends: &mut Vec<Trend>,
+) {
     let of_city = counted.iter().filter(|(cell, _)| kinds.is_city[*cell]);
-    let city = City::new(phase, of_city.map(|(_, counts)| counts));
+    let city = City::new(phase, of_city.map(|(_, counts)| *counts));
     let weights: Vec<Weights> = (0..kinds.topics).map(|topic| seasons.weights(topic, phase, &city)).collect();
     let weights = |cell: usize| &weights[kinds.topic[cell]];
     let pooled = |levels: &[Level]| {
         let mut peers = vec![Peers::default(); kinds.topics + 1];
         counted.iter().zip(levels).for_each(|((cell, _), level)| peers[kinds.kind(*cell)].add(level));
-        peers
+        peers.iter().map(Peers::prior).collect::<Vec<Dispersion>>()
     };
     // Outbreaks stand out by each cell's own dispersion first, then by that of its kind, which the worst no longer swell.
     let alone: Vec<Level> = counted.iter().map(|(cell, counts)| Level::alone(counts, weights(*cell))).collect();
     let peers = pooled(&alone);
-    let damped = |((cell, counts), level): (&(usize, Counts), &Level)| {
-        level.damped(counts, weights(*cell), peers[kinds.kind(*cell)].dispersion(level).value)
+    let damped = |((cell, counts), level): (&(usize, &Counts), &Level)| {
+        level.damped(counts, weights(*cell), peers[kinds.kind(*cell)].moderated(level).value)
     };
     let levels: Vec<Level> = counted.iter().zip(&alone).map(damped).collect();
     let peers = pooled(&levels);
 
     let baseline = |cell: usize, counts: &Counts, level: &Level, of: Option<(f64, u64)>| {
-        let dispersion = peers[kinds.kind(cell)].dispersion(level);
+        let dispersion = peers[kinds.kind(cell)].moderated(level);
         let guess = match of.filter(|(mean, between)| *mean > 0.0 && *between > 0) {
             Some((mean, between)) => Guess::share((counts.between, between), mean, PROFILE_EVENTS, dispersion.value),
             None => Guess::vague(level),
@@ -119,7 +121,7 @@ fn compare_window<S: CountSeries>(
             topics[kinds.topic[*cell]] = baseline(*cell, counts, level, all).map(|found| (found.mean, counts.between));
         }
     }
-    let compare = |((cell, counts), level): (&(usize, Counts), &Level)| {
+    let compare = |((cell, counts), level): (&(usize, &Counts), &Level)| {
         let of = if kinds.is_city[*cell] { all } else { topics[kinds.topic[*cell]] };
         let baseline = if city.missing.is_none() { baseline(*cell, counts, level, of) } else { None };
         Trend {
@@ -140,14 +142,15 @@ fn compare_window<S: CountSeries>(
             announced_at: None,
         }
     };
-    let mut trends: Vec<Trend> = counted.iter().zip(&levels).map(compare).collect();
+    let before = trends.len();
+    trends.extend(counted.iter().zip(&levels).map(compare));
+    let trends = &mut trends[before..];
     let in_districts = trends.iter().filter(|trend| !kinds.is_city[trend.cell]);
     let prior = Prior::fit(in_districts.filter_map(|trend| Some((trend.observed, trend.baseline?.mean))));
-    for trend in &mut trends {
+    for trend in trends {
         let expected = trend.baseline.map(|baseline| baseline.mean);
         trend.shrunk = prior.as_ref().zip(expected).map(|(prior, mean)| prior.shrink(trend.observed, mean));
     }
-    trends
 }
 
 /// Which cells of a window are called rising or falling, and since when.
