@@ -13,6 +13,7 @@ mod full_disk;
 mod generated_docs;
 mod hurricane;
 mod incidents;
+mod public_reports;
 mod reports;
 mod service;
 mod support;
