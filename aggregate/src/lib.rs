@@ -53,5 +53,6 @@ pub use metrics::Metrics;
 pub use runner::{Aggregator, Applied, Positions};
 pub use series::Series as History;
 pub use snapshot::Snapshot;
+pub use state::StateBytes;
 pub use tables::{TableDef, TableName};
 pub use view::SegmentView;

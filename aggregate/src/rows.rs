@@ -143,13 +143,20 @@ pub(crate) struct Facts {
 pub(crate) struct Rows {
     columns: Vec<Option<ArrayRef>>,
     len: usize,
+    bytes: usize,
 }
 
 impl Rows {
     /// From arrays in the order and types of [`Column::all`].
     pub(crate) fn new(columns: Vec<ArrayRef>, len: usize) -> Self {
-        let columns = columns.into_iter().map(|array| (array.null_count() < array.len()).then_some(array));
-        Self { columns: columns.collect(), len }
+        Self::of(columns.into_iter().map(unless_null).collect(), len)
+    }
+
+    fn of(columns: Vec<Option<ArrayRef>>, len: usize) -> Self {
+        // What the values take, not the allocations: columns that were read from a checkpoint share one. There is no column here of a
+        // type whose size cannot be told.
+        let bytes = columns.iter().flatten().map(|array| array.to_data().get_slice_memory_size().unwrap_or(0)).sum();
+        Self { columns, len, bytes }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -261,11 +268,10 @@ impl Rows {
             .iter()
             .map(|column| {
                 let Some(array) = column else { return Ok(None) };
-                let taken = take(array, rows, None)?;
-                Ok((taken.null_count() < taken.len()).then_some(taken))
+                Ok(unless_null(take(array, rows, None)?))
             })
             .collect();
-        Ok(Self { columns: columns?, len: rows.len() })
+        Ok(Self::of(columns?, rows.len()))
     }
 
     /// Several runs of rows as one, each with what to keep of it (`None` is everything).
@@ -287,14 +293,14 @@ impl Rows {
                 .collect();
             let pieces = pieces?;
             let whole = concat(&pieces.iter().map(|piece| &**piece).collect::<Vec<_>>())?;
-            Ok((whole.null_count() < whole.len()).then_some(whole))
+            Ok(unless_null(whole))
         });
-        Ok(Self { columns: merged.into_iter().collect::<Result<_, _>>()?, len: parts.iter().map(kept).sum() })
+        Ok(Self::of(merged.into_iter().collect::<Result<_, _>>()?, parts.iter().map(kept).sum()))
     }
 
-    /// Bytes held.
+    /// Bytes of the values.
     pub(crate) fn bytes(&self) -> usize {
-        self.columns.iter().flatten().map(|array| array.get_array_memory_size()).sum()
+        self.bytes
     }
 
     /// The earliest and the latest `created_at`; `None` without rows.
@@ -302,6 +308,11 @@ impl Rows {
         let created = self.column(Column::CreatedAt)?.as_primitive_opt::<TimestampMicrosecondType>()?;
         Some((arrow::compute::min(created)?, arrow::compute::max(created)?))
     }
+}
+
+/// A column, if there is anything in it.
+fn unless_null(array: ArrayRef) -> Option<ArrayRef> {
+    (array.null_count() < array.len()).then_some(array)
 }
 
 /// A probability in millionths; what is not one counts as 0.

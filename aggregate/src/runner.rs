@@ -320,7 +320,7 @@ impl Aggregator {
 
     /// Bytes that the published state holds by formula, and what incidents need.
     pub fn state_bytes(&self) -> usize {
-        self.snapshots.load().state_bytes() + self.incidents.bytes()
+        self.snapshots.load().state_bytes().total() + self.incidents.bytes()
     }
 
     /// Reads the log until told to stop; then publishes and saves a last time. `enriched` and `dead` are readers from

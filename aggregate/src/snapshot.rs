@@ -16,7 +16,7 @@ use crate::incidents::{Incidents, IncidentsOf, Keeper};
 use crate::reporting;
 use crate::segment::Segment;
 use crate::service;
-use crate::state::State;
+use crate::state::{State, StateBytes};
 use crate::tables::priorities::{PriorityConfig, PriorityWeights};
 use crate::tables::under_reporting::{Adjustment, Exposure};
 use crate::tables::{self, TableName};
@@ -91,8 +91,8 @@ impl Snapshot {
         self.views.iter().map(|view| view.rows()).sum()
     }
 
-    /// Bytes held by formula: rows, cells, windows, series, events, words and the index of ids. Walks over all cells.
-    pub fn state_bytes(&self) -> usize {
+    /// Bytes that the state holds by formula. Walks over all cells.
+    pub fn state_bytes(&self) -> StateBytes {
         self.state.bytes()
     }
 

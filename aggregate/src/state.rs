@@ -105,17 +105,46 @@ impl State {
         }
     }
 
-    /// Bytes held by formula: rows, lives, events, cells, windows, series, words, and the writer's index of ids.
-    pub(crate) fn bytes(&self) -> usize {
-        let small = self.pending.bytes() + self.tombstones.bytes() + self.author_tombstones.bytes();
-        let windows: usize = self.windows.iter().map(|window| window.bytes()).sum();
-        self.segments().map(|segment| segment.bytes()).sum::<usize>()
-            + self.events.bytes()
-            + self.cells.bytes()
-            + self.series.bytes()
-            + self.words.bytes()
-            + windows
-            + small
-            + self.index_bytes
+    /// Bytes held by formula, part by part.
+    pub(crate) fn bytes(&self) -> StateBytes {
+        StateBytes {
+            rows: self.segments().map(|segment| segment.bytes()).sum(),
+            index: self.index_bytes,
+            events: self.events.bytes() + self.pending.bytes(),
+            cells: self.cells.bytes(),
+            windows: self.windows.iter().map(|window| window.bytes()).sum(),
+            series: self.series.bytes(),
+            words: self.words.bytes(),
+            tombstones: self.tombstones.bytes() + self.author_tombstones.bytes(),
+        }
+    }
+}
+
+/// Bytes that each part of the state holds, by formula.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StateBytes {
+    /// Rows of `feedback` and where each report stands.
+    pub rows: usize,
+    /// Where each report's row is, by its id.
+    pub index: usize,
+    /// What happened to reports; table `status_events`.
+    pub events: usize,
+    /// Cells of all three widths.
+    pub cells: usize,
+    /// Totals of the rolling windows.
+    pub windows: usize,
+    /// Counts over time, for `trends`.
+    pub series: usize,
+    /// Districts, categories, agencies and the like, each once.
+    pub words: usize,
+    /// Erasures that are remembered.
+    pub tombstones: usize,
+}
+
+impl StateBytes {
+    /// All of it.
+    pub fn total(&self) -> usize {
+        let Self { rows, index, events, cells, windows, series, words, tombstones } = *self;
+        rows + index + events + cells + windows + series + words + tombstones
     }
 }

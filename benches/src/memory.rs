@@ -85,10 +85,15 @@ pub fn rows(reports: usize) -> Result<Value> {
 /// What is held now: by count, by the aggregator's formula, and by the system.
 fn look(node: &Node, records: usize) -> Result<Value> {
     let snapshot = node.snapshot().context("the node serves")?;
+    let bytes = snapshot.state_bytes();
+    let mib = |bytes: usize| (bytes as f64 / f64::from(1 << 20) * 10.0).round() / 10.0;
     Ok(json!({
         "records": records,
         "rows": snapshot.rows(),
-        "state_mib": snapshot.state_bytes() >> 20,
+        "rows_and_index_mib": mib(bytes.rows + bytes.index),
+        "events_mib": mib(bytes.events),
+        "cells_mib": mib(bytes.cells),
+        "state_mib": mib(bytes.total()),
         "resident_mib": machine::resident_mib()?.0,
     }))
 }

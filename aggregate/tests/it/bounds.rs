@@ -49,6 +49,23 @@ fn what_the_log_has_lost_is_not_waited_for() {
 }
 
 #[test]
+fn a_restart_changes_nothing_in_what_rows_are_said_to_take() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut run = Run::open(&config(Some(dir.path())));
+    let text = |n: u64| Some(format!("The lamp before number {n} has been dark since Monday."));
+    let row = |n| Row { raw_offset: n, text: text(n), ..Row::new(Kind::Report, "app", &n.to_string(), START + n as i64) };
+    let rows: Vec<Row> = (0..2000).map(row).collect();
+    run.aggregator.take_enriched(&fetched(0, 0, &[payload(0, 0, 2000, &rows)])).unwrap();
+    run.aggregator.checkpoint().unwrap();
+    let before = run.aggregator.snapshots().load().state_bytes();
+    assert!((2000 * 100..2000 * 400).contains(&before.rows), "{before:?}");
+    let run = run.crash();
+    let after = run.aggregator.snapshots().load().state_bytes();
+    assert!(after.rows.abs_diff(before.rows) * 50 < before.rows, "{before:?} became {after:?}");
+    assert_eq!((after.events, after.words), (before.events, before.words));
+}
+
+#[test]
 fn an_idle_partition_lets_go_and_a_restart_holds_on() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(Some(dir.path()));

@@ -388,7 +388,8 @@ mod tests {
                 }
                 let middle = turn % cells.len();
                 cells.rotate_left(middle);
-                prop_assert_eq!(estimates(cells, &config), all);
+                // As text, which tells every bit and in which an unknown ratio (NaN) equals itself.
+                prop_assert_eq!(format!("{:?}", estimates(cells, &config)), format!("{all:?}"));
             }
         }
     }
