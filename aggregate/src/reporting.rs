@@ -12,8 +12,9 @@ use feedback::{Channel, Signal, Timestamp};
 
 use crate::derived::{district_of, topic_of};
 use crate::error::AggregateError;
+use crate::incidents::row_of;
 use crate::rows::{Column, Facts, NO_CODE};
-use crate::segment::{Place, Segment};
+use crate::segment::Segment;
 use crate::snapshot::Snapshot;
 use crate::state::State;
 use crate::tables::representation::{self, Heard, Voices};
@@ -48,27 +49,27 @@ pub(crate) fn exposures(snapshot: &Snapshot) -> Vec<(Group, Exposure)> {
     // Not before the watermark: in an archive, the last closing may be years after the last report.
     let Some(last) = last_report(state, now) else { return Vec::new() };
     let looked_at = last.saturating_sub(i64::from(config.history_days) * DAY_US)..=now;
-    let facts = |place: Place| {
-        let segment = state.segments.get(place.segment as usize)?.as_ref()?;
-        Some(segment.rows.facts(place.row as usize))
-    };
-    let incidents = snapshot.incidents();
-    let mut exposures: BTreeMap<Group, Exposure> = BTreeMap::new();
-    for incident in incidents.all.iter().filter(|incident| incident.can_be_joined && looked_at.contains(&incident.first_us)) {
-        let Some(opener) = facts(incident.first).filter(|facts| is_resident(facts.channel) && is_problem(facts)) else {
-            continue;
-        };
-        let mut known: HashSet<u64> = opener.author.into_iter().collect();
-        let later = incidents.members(incident).iter().skip(1).filter(|member| {
-            facts(member.place).is_some_and(|facts| is_resident(facts.channel))
-                && member.author.is_none_or(|author| known.insert(author))
-        });
-        let later = later.map(|member| Timestamp::from_micros(member.created_us));
-        let (first, gone) = (Timestamp::from_micros(incident.first_us), Timestamp::from_micros(incident.exposure_end_us));
-        let one = Exposure::of(first, gone, later, config.max_exposure_days);
-        exposures.entry((incident.district, incident.topic)).or_default().add(&one);
-    }
-    exposures.into_iter().collect()
+    let sums = snapshot.incidents().read(|list| {
+        list.sums(looked_at, |sums, incident| {
+            let Some((rows, row)) = row_of(state, incident.first()).filter(|_| incident.can_be_joined()) else { return };
+            if !is_resident(rows.code(Column::Channel, row)) || !is_problem(rows.code(Column::Signal, row)) {
+                return;
+            }
+            let mut known: Option<HashSet<u64>> = None;
+            let later = list.later(incident).filter(|(_, place)| {
+                row_of(state, *place).is_some_and(|(further, at)| {
+                    let known = known.get_or_insert_with(|| rows.author(row).into_iter().collect());
+                    is_resident(further.code(Column::Channel, at))
+                        && further.author(at).is_none_or(|author| known.insert(author))
+                })
+            });
+            let later = later.map(|(created_us, _)| Timestamp::from_micros(created_us));
+            let (first, gone) = (Timestamp::from_micros(incident.first_us()), Timestamp::from_micros(incident.exposure_end_us));
+            let one = Exposure::of(first, gone, later, config.max_exposure_days);
+            sums.entry((list.district(incident), incident.topic())).or_default().add(&one);
+        })
+    });
+    sums.into_iter().collect()
 }
 
 /// When the newest report up to a moment was made.
@@ -77,11 +78,17 @@ fn last_report(state: &State, now: i64) -> Option<i64> {
         let live = segment.lives.iter().enumerate().filter(|(_, (live, _))| *live);
         live.filter_map(|(row, _)| segment.rows.time(Column::CreatedAt, row)).filter(|created_at| *created_at <= now).max()
     };
-    state.segments().filter_map(of_segment).max()
+    // A segment whose newest row is no newer than what was found has nothing to add: mostly only the last few are read.
+    let mut segments: Vec<&Arc<Segment>> = state.segments().collect();
+    segments.sort_unstable_by_key(|segment| std::cmp::Reverse(segment.created.1));
+    segments.into_iter().fold(None, |newest: Option<i64>, segment| match newest {
+        Some(known) if segment.created.1 <= known => newest,
+        _ => newest.max(of_segment(segment)),
+    })
 }
 
-fn is_problem(facts: &Facts) -> bool {
-    facts.signal == NO_CODE || facts.signal == Signal::Problem.code()
+fn is_problem(signal: u8) -> bool {
+    signal == NO_CODE || signal == Signal::Problem.code()
 }
 
 /// Shortest window that `representation` shows: an hour says nothing about who takes part.

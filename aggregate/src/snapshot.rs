@@ -12,7 +12,7 @@ use crate::config::{Config, Reference};
 use crate::decisions;
 use crate::derived;
 use crate::error::AggregateError;
-use crate::incidents::{Incidents, IncidentsOf, Keeper};
+use crate::incidents::{IncidentsOf, Keeper};
 use crate::reporting;
 use crate::segment::Segment;
 use crate::service;
@@ -106,9 +106,9 @@ impl Snapshot {
         self.state().dead.positions.get(&partition).copied().unwrap_or(0)
     }
 
-    /// Every incident, found when first asked for.
-    pub(crate) fn incidents(&self) -> Arc<Incidents> {
-        self.incidents.whole()
+    /// The incidents, for whoever reads their list.
+    pub(crate) fn incidents(&self) -> &IncidentsOf {
+        &self.incidents
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -244,7 +244,7 @@ impl Snapshot {
             TableName::Pipeline => tables::pipeline::table(state, &self.idle),
             TableName::Districts => tables::districts::table(&self.reference),
             TableName::Topics => tables::topics::table(),
-            TableName::Incidents => tables::incidents::table(state, &self.incidents()),
+            TableName::Incidents => self.incidents.read(tables::incidents::table),
             TableName::EmergingTerms => tables::emerging_terms::table(state, self.ended()),
             TableName::Budgets => tables::budgets::table(&self.reference),
             TableName::Allocation => self.allocation(&Asked::default()),

@@ -4,16 +4,18 @@
 //! that changes what an incident is, everybody who speaks nearby within its span after it becomes due in turn. By induction along
 //! the order, all end where settling everybody from scratch would put them.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use crate::cow::FastMap;
 use crate::dictionary::NULL;
+use crate::incidents::joined::Joined;
 use crate::incidents::links::Links;
+use crate::incidents::list::Listed;
 use crate::incidents::reports::{Change, NOBODY, Number, Reports, closed_us, read};
 use crate::incidents::rule::{CLASSES, NO_CLASS, misfit};
 use crate::incidents::squares::{List, Squares, grid};
-use crate::life::NO_TIME;
+use crate::life::{Life, NO_TIME};
 use crate::segment::Place;
 use crate::state::State;
 
@@ -27,6 +29,8 @@ pub(crate) const MAX_COMPARED: usize = 64;
 pub(crate) struct Followed {
     pub(crate) reports: Reports,
     pub(crate) links: Links,
+    pub(crate) joined: Joined,
+    pub(crate) listed: Listed,
     squares: Squares,
     /// Speakers that must be settled again.
     due: Vec<Number>,
@@ -50,7 +54,7 @@ impl Followed {
                 Change::Born(place) => self.born(state, place, und),
                 Change::Lived(place, life) => {
                     if let Some(number) = self.reports.at(place) {
-                        self.lived(number, closed_us(&life));
+                        self.lived(number, &life);
                     }
                 }
             }
@@ -85,7 +89,11 @@ impl Followed {
                 let is_same = (known.created_us, known.said, known.spot, known.class)
                     == (read.created_us, read.said, read.spot, read.class);
                 if is_same && self.links.of(number) == read.repeats.as_ref() {
-                    self.lived(number, closed_us(&life));
+                    if known.version != read.version {
+                        self.reports.all[number as usize].version = read.version;
+                        self.touch(number);
+                    }
+                    self.lived(number, &life);
                     self.reports.settle_in(number, place);
                     return;
                 }
@@ -93,7 +101,8 @@ impl Followed {
                 self.part(speaker);
                 let report = &mut self.reports.all[number as usize];
                 (report.created_us, report.said, report.spot) = (read.created_us, read.said, read.spot);
-                (report.class, report.closed_us) = (read.class, closed_us(&life));
+                (report.class, report.version) = (read.class, read.version);
+                (report.closed_us, report.status) = (closed_us(&life), life.status);
                 number
             }
         };
@@ -101,14 +110,26 @@ impl Followed {
         self.reports.settle_in(number, place);
     }
 
-    /// A report is closed, open again, or closed at another moment.
-    fn lived(&mut self, number: Number, closed_us: i64) {
+    /// What an incident shows of a report has changed.
+    fn touch(&mut self, number: Number) {
+        let speaker = self.reports.all[number as usize].speaker;
+        self.joined.touch(self.reports.all[speaker as usize].opener);
+    }
+
+    /// A report stands elsewhere: it is closed, open again, closed at another moment, or on its way.
+    fn lived(&mut self, number: Number, life: &Life) {
         let report = &mut self.reports.all[number as usize];
-        if report.closed_us == closed_us {
+        let (status, closed_us) = (life.status, closed_us(life));
+        if (report.status, report.closed_us) == (status, closed_us) {
             return;
         }
-        report.closed_us = closed_us;
+        report.status = status;
+        let before = std::mem::replace(&mut report.closed_us, closed_us);
         let speaker = report.speaker;
+        self.touch(number);
+        if before == closed_us {
+            return;
+        }
         let (end_us, known) = (self.end_us(speaker), &mut self.reports.all[speaker as usize]);
         let before = std::mem::replace(&mut known.end_us, end_us);
         if known.opener == speaker && before != end_us {
@@ -148,8 +169,8 @@ impl Followed {
             self.squares.remove(&self.reports.all, speaker, List::Openers);
         }
         self.squares.remove(&self.reports.all, speaker, List::Speakers);
-        let report = &mut self.reports.all[speaker as usize];
-        (report.is_placed, report.opener) = (false, NOBODY);
+        self.joined.join(&mut self.reports.all, speaker, NOBODY);
+        self.reports.all[speaker as usize].is_placed = false;
     }
 
     /// Makes those who speak near a speaker in a stretch of time due.
@@ -225,10 +246,9 @@ impl Followed {
         let report = &mut self.reports.all[speaker as usize];
         (report.end_us, report.is_placed) = (end_us, true);
         if report.class == NO_CLASS {
-            report.opener = speaker;
+            self.joined.join(&mut self.reports.all, speaker, speaker);
             return;
         }
-        report.opener = NOBODY;
         if !report.is_due {
             report.is_due = true;
             self.due.push(speaker);
@@ -252,10 +272,11 @@ impl Followed {
             let Some(Reverse((.., number))) = due.pop() else { break };
             self.reports.all[number as usize].is_due = false;
             let opener = self.find(state, number).unwrap_or(number);
-            let known = std::mem::replace(&mut self.reports.all[number as usize].opener, opener);
+            let known = self.reports.all[number as usize].opener;
             if known == opener {
                 continue;
             }
+            self.joined.join(&mut self.reports.all, number, opener);
             let report = &self.reports.all[number as usize];
             let (from_us, until_us) = (report.created_us, report.end_us);
             if known == number {
@@ -274,7 +295,7 @@ impl Followed {
         let report = &all[number as usize];
         let (spot, class) = (report.spot?, &CLASSES[usize::from(report.class)]);
         let earliest_us = report.created_us.saturating_sub(class.span_us());
-        let before = |a: Number, b: Number| self.reports.order(state, a) < self.reports.order(state, b);
+        let before = |a: Number, b: Number| self.reports.precedence(state, a, b) == Ordering::Less;
         let mut best: Option<(u32, Number)> = None;
         grid(report.class).around(spot, class.far_m, |square| {
             let Some(inside) = self.squares.get(square) else { return };
@@ -294,8 +315,9 @@ impl Followed {
         best.map(|(_, opener)| opener)
     }
 
-    /// Bytes held, by formula: about 200 a live report.
+    /// Bytes held, by formula.
     pub(crate) fn bytes(&self) -> usize {
-        self.reports.bytes() + self.links.bytes() + self.squares.bytes()
+        let waiting = (self.due.capacity() + self.parted.capacity()) * size_of::<Number>();
+        self.reports.bytes() + self.links.bytes() + self.squares.bytes() + self.joined.bytes() + self.listed.bytes() + waiting
     }
 }

@@ -1,11 +1,11 @@
 //! Keeps what was followed between snapshots, for whoever asks a snapshot for its incidents.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{ArrayRef, StringViewBuilder};
 
 use crate::incidents::follow::Followed;
-use crate::incidents::groups::Incidents;
+use crate::incidents::list::List;
 use crate::incidents::reports::tells_of_a_thing;
 use crate::segment::{Place, Segment};
 use crate::state::State;
@@ -35,11 +35,11 @@ impl Keeper {
     }
 }
 
-/// The incidents of one snapshot, found when first asked for.
+/// The incidents of one snapshot, found when asked for. Nothing is held for it: what asking costs is what changed since somebody
+/// asked any snapshot last.
 pub(crate) struct IncidentsOf {
     keeper: Arc<Keeper>,
     state: Arc<State>,
-    whole: OnceLock<Arc<Incidents>>,
 }
 
 impl std::fmt::Debug for IncidentsOf {
@@ -50,16 +50,18 @@ impl std::fmt::Debug for IncidentsOf {
 
 impl IncidentsOf {
     pub(crate) fn new(keeper: Arc<Keeper>, state: Arc<State>) -> Self {
-        Self { keeper, state, whole: OnceLock::new() }
+        Self { keeper, state }
     }
 
-    /// All of them, computed by the first who asks; others wait.
-    pub(crate) fn whole(&self) -> Arc<Incidents> {
-        self.whole.get_or_init(|| Arc::new(Incidents::gather(&self.keeper.at(&self.state), &self.state))).clone()
+    /// Reads the list of all of them; others who ask wait meanwhile.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&List<'_>) -> T) -> T {
+        let mut followed = self.keeper.at(&self.state);
+        followed.list(&self.state);
+        read(&List::new(&followed, &self.state))
     }
 
     /// The incident of every row of a segment, dead rows included as null: the id of its first report; null for a report that
-    /// tells of no thing. Settles what changed since somebody asked last, and gathers nothing.
+    /// tells of no thing. Settles what changed since somebody asked last, and lists nothing.
     pub(crate) fn ids(&self, segment: &Segment) -> ArrayRef {
         let mut ids = StringViewBuilder::with_capacity(segment.rows.len());
         let slot = self.state.segments.iter().position(|other| other.as_ref().is_some_and(|other| other.id == segment.id));
@@ -77,7 +79,7 @@ impl IncidentsOf {
             if alone && !tells_of_a_thing(&segment.rows, row) {
                 ids.append_null();
             } else {
-                ids.append_value(reports.order(&self.state, opener).1);
+                ids.append_value(reports.id(&self.state, opener));
             }
         }
         Arc::new(ids.finish())

@@ -15,16 +15,22 @@
 //!
 //! Nothing of it is done while writing. A [`Keeper`] follows the snapshots for those who ask: it compares the segments of a
 //! snapshot with those it saw last (blocks that did not change are the same allocation), and settles anew only reports that
-//! changed and those that come after them nearby. [`Incidents`] is the result as a whole.
+//! changed and those that come after them nearby. What may be other than before is *touched*; of the [`List`] of all incidents,
+//! only those are made anew.
 
+mod blocks;
 mod follow;
-mod groups;
+mod joined;
 mod keeper;
 mod links;
+mod list;
 mod place;
 mod reports;
 pub(crate) mod rule;
 mod squares;
+mod summary;
 
-pub(crate) use groups::{Incident, Incidents};
 pub(crate) use keeper::{IncidentsOf, Keeper};
+pub(crate) use list::{Incident, List};
+pub(crate) use reports::row_of;
+pub(crate) use summary::Summary;

@@ -1,5 +1,7 @@
 //! What joining needs of every live report, kept beside the segments of the snapshot that was seen last.
 
+use std::cmp::Ordering;
+
 use feedback::IdKey;
 
 use crate::cow::{FastMap, table_bytes};
@@ -38,14 +40,20 @@ pub(crate) struct Report {
     pub(crate) created_us: i64,
     /// [`NO_TIME`] while it is not closed.
     pub(crate) closed_us: i64,
+    /// Tells versions apart; a row that only moved has the same.
+    pub(crate) version: u64,
     pub(crate) said: Said,
     pub(crate) spot: Option<Spot>,
     /// [`NO_CLASS`] if it cannot be joined by place: by its topic, its signal or because it has no place.
     pub(crate) class: u8,
+    /// Code of where it stands; see [`crate::life`].
+    pub(crate) status: u8,
     /// Who speaks for it: the first of those told together with it.
     pub(crate) speaker: Number,
     /// Of a speaker: the first report of its incident.
     pub(crate) opener: Number,
+    /// Of a speaker who joined another's incident: its place among those who did.
+    pub(crate) seat: u32,
     /// Of a speaker: until when its incident could be joined if it opened one.
     pub(crate) end_us: i64,
     /// Of a speaker: whether it stands in its square.
@@ -74,6 +82,7 @@ pub(crate) struct Reports {
 /// What of a report is read from its row.
 pub(crate) struct Read {
     pub(crate) key: IndexKey,
+    pub(crate) version: u64,
     pub(crate) created_us: i64,
     pub(crate) said: Said,
     pub(crate) spot: Option<Spot>,
@@ -172,11 +181,14 @@ impl Reports {
             place: NOWHERE,
             created_us: read.created_us,
             closed_us: closed_us(life),
+            version: read.version,
             said: read.said,
             spot: read.spot,
             class: read.class,
+            status: life.status,
             speaker: number,
             opener: NOBODY,
+            seat: 0,
             end_us: i64::MIN,
             is_placed: false,
             is_due: false,
@@ -189,11 +201,25 @@ impl Reports {
         number
     }
 
-    /// By what reports are ordered. Their rows are in `state`.
+    /// The id of a report whose row is in `state`.
+    pub(crate) fn id<'s>(&self, state: &'s State, number: Number) -> &'s str {
+        row_of(state, self.all[number as usize].place).map_or("", |(rows, row)| rows.id(row))
+    }
+
+    /// By what reports are ordered: when they were made, and their ids.
     pub(crate) fn order<'s>(&self, state: &'s State, number: Number) -> (i64, &'s str) {
-        let report = &self.all[number as usize];
-        let segment = state.segments.get(report.place.segment as usize).and_then(Option::as_ref);
-        (report.created_us, segment.map_or("", |segment| segment.rows.id(report.place.row as usize)))
+        (self.all[number as usize].created_us, self.id(state, number))
+    }
+
+    /// Which of two is before the other in [`Reports::order`]. Ids are looked up only where the moments are equal.
+    pub(crate) fn precedence(&self, state: &State, a: Number, b: Number) -> Ordering {
+        let created_us = |number: Number| self.all[number as usize].created_us;
+        created_us(a).cmp(&created_us(b)).then_with(|| self.id(state, a).cmp(self.id(state, b)))
+    }
+
+    /// Whether a report opened an incident, or stands for itself.
+    pub(crate) fn opens(&self, number: Number) -> bool {
+        self.all.get(number as usize).is_some_and(|report| report.opener == number && report.speaker == number)
     }
 
     /// Whether no row of a report is left.
@@ -208,15 +234,19 @@ impl Reports {
         self.free.push(number);
     }
 
-    /// Every report that there is.
-    pub(crate) fn numbers(&self) -> impl Iterator<Item = Number> + '_ {
-        self.by_key.values().copied()
-    }
-
     pub(crate) fn bytes(&self) -> usize {
         let rows: usize = self.segments.iter().flatten().map(|seen| seen.numbers.len() * size_of::<Number>()).sum();
-        self.all.capacity() * size_of::<Report>() + table_bytes::<(IndexKey, Number)>(self.by_key.capacity()) + rows
+        self.all.capacity() * size_of::<Report>()
+            + table_bytes::<(IndexKey, Number)>(self.by_key.capacity())
+            + self.free.capacity() * size_of::<Number>()
+            + rows
     }
+}
+
+/// The rows that a place is in, and which of them it is.
+pub(crate) fn row_of(state: &State, place: Place) -> Option<(&Rows, usize)> {
+    let segment = state.segments.get(place.segment as usize)?.as_ref()?;
+    Some((&segment.rows, place.row as usize))
 }
 
 /// When a report was closed, if it is.
@@ -231,6 +261,7 @@ pub(crate) fn read(rows: &Rows, row: usize, und: u32) -> Read {
     let language = rows.word(Column::Language, row);
     Read {
         key: rows.key(row).into(),
+        version: version(rows, row),
         created_us: rows.time(Column::CreatedAt, row).unwrap_or(i64::MIN),
         said: Said {
             topic,
@@ -242,6 +273,16 @@ pub(crate) fn read(rows: &Rows, row: usize, und: u32) -> Read {
         class: if spot.is_some() && tells_of_a_thing(rows, row) { class_of(topic) } else { NO_CLASS },
         repeats: rows.text(Column::DuplicateOf, row).map(|id| feedback::IdKey::of(id).into()),
     }
+}
+
+/// A hash of which version of its report a row is: two rows of one report with one version say the same.
+fn version(rows: &Rows, row: usize) -> u64 {
+    let version = rows.version(row);
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&version.updated_at.to_le_bytes());
+    bytes[8..16].copy_from_slice(&version.content_key.to_le_bytes());
+    bytes[16..].copy_from_slice(&version.received.0.to_le_bytes());
+    xxhash_rust::xxh3::xxh3_64(&bytes)
 }
 
 /// Whether a report tells of something that others could tell of too: a problem or a request, or unknown. Praise, questions and

@@ -1,22 +1,26 @@
 //! Table `incidents`: one row is what its reports tell of together. How reports are joined is told in `crate::incidents`.
 
-use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
 use ::feedback::schema::timestamp_type;
 use ::feedback::{Channel, Status, Topic};
 use arrow::array::{
-    ArrayRef, Float64Array, Int16Array, Int64Array, RecordBatch, StringViewArray, StringViewBuilder, TimestampMicrosecondArray,
+    ArrayRef, AsArray, Int16Builder, Int64Array, Int64Builder, RecordBatch, StringViewArray, TimestampMicrosecondArray,
+    TimestampMicrosecondBuilder, UInt8Builder, UInt32Array, UInt32Builder, new_null_array,
 };
+use arrow::compute::{interleave, take};
 use arrow::datatypes::{DataType, SchemaRef};
 
-use super::{append_word, column, schema_of};
+use super::{column, schema_of};
+use crate::cow::FastMap;
+use crate::dictionary::NULL;
 use crate::error::AggregateError;
-use crate::incidents::{Incident, Incidents};
-use crate::life::{Life, NO_STATUS};
-use crate::rows::{Column, Rows};
-use crate::segment::Place;
+use crate::incidents::{Incident, List, Summary};
+use crate::life::NO_TIME;
+use crate::rows::{Column, NO_CODE};
+use crate::segment::{Place, Segment};
 use crate::state::State;
+use crate::view::VOCABULARIES;
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let text = |name: &str, nullable, doc: &str| column(name, DataType::Utf8View, nullable, doc);
@@ -65,113 +69,148 @@ pub fn schema() -> SchemaRef {
     SCHEMA.clone()
 }
 
-/// How far a case has come, for the words of [`Status`]: the greatest of those not closed is shown.
-const COME: [Status; 4] = [Status::Open, Status::Acknowledged, Status::InProgress, Status::Reopened];
+/// A column of the reports at these places. Texts are views into the segments: nothing is copied.
+fn column_of(state: &State, column: Column, places: &[(usize, usize)]) -> Result<ArrayRef, AggregateError> {
+    let held = |segment: &Option<Arc<Segment>>| segment.as_ref().and_then(|segment| segment.rows.column(column).cloned());
+    let data_type = match Column::all()[column as usize].2.clone() {
+        DataType::Utf8 => DataType::Utf8View,
+        other => other,
+    };
+    let held: Vec<Option<ArrayRef>> = state.segments.iter().map(held).collect();
+    if held.iter().all(Option::is_none) {
+        return Ok(new_null_array(&data_type, places.len()));
+    }
+    let arrays = held.into_iter().zip(&state.segments).map(|(array, segment)| match array {
+        Some(array) => match array.as_string_opt::<i32>() {
+            Some(texts) => Arc::new(StringViewArray::from(texts)),
+            None => array,
+        },
+        None => new_null_array(&data_type, segment.as_ref().map_or(0, |segment| segment.rows.len())),
+    });
+    let arrays: Vec<ArrayRef> = arrays.collect();
+    Ok(interleave(&arrays.iter().map(|array| &**array).collect::<Vec<_>>(), places)?)
+}
 
-/// What a row says beside what the incident holds.
+/// Every set of channels that occurs, in words.
 #[derive(Default)]
-struct Summary<'a> {
-    authors: HashSet<(u32, u64)>,
-    channels: u16,
-    come: Option<usize>,
-    closed: u32,
-    closed_us: Option<i64>,
-    urgency: Option<u8>,
-    title: Option<&'a str>,
-    text: Option<&'a str>,
+struct Channels {
+    places: FastMap<u16, u32>,
+    words: Vec<Option<String>>,
+    /// The set asked for last, and its place: mostly the next one is the same.
+    last: Option<(u16, u32)>,
 }
 
-impl<'a> Summary<'a> {
-    fn add(&mut self, rows: &'a Rows, row: usize, life: &Life) {
-        if let Some(author) = rows.author(row) {
-            self.authors.insert((rows.word(Column::Source, row), author));
+impl Channels {
+    /// The place of a set in `words`: its channels in alphabetical order, separated by commas; `None` for no channel.
+    fn place(&mut self, channels: u16) -> u32 {
+        if let Some((_, place)) = self.last.filter(|(known, _)| *known == channels) {
+            return place;
         }
-        if let Some(channel) = Channel::from_code(rows.code(Column::Channel, row)) {
-            self.channels |= 1 << channel.code();
-        }
-        if life.is_closed() {
-            self.closed += 1;
-            self.closed_us = self.closed_us.max(life.closed_at());
-        } else if life.status != NO_STATUS {
-            self.come = self.come.max(COME.iter().position(|status| status.code() == life.status));
-        }
-        let urgency = rows.code(Column::Urgency, row);
-        if usize::from(urgency) < ::feedback::Urgency::ALL.len() {
-            self.urgency = self.urgency.max(Some(urgency));
-        }
-        self.title = self.title.or_else(|| rows.text(Column::Title, row));
-        self.text = self.text.or_else(|| rows.text(Column::Text, row));
-    }
-
-    /// Its status, and when it was closed if it is.
-    fn status(&self) -> (Option<Status>, Option<i64>) {
-        match self.come {
-            Some(come) => (Some(COME[come]), None),
-            None if self.closed > 0 => (Some(Status::Closed), self.closed_us),
-            None => (None, None),
-        }
-    }
-
-    fn channels(&self) -> Option<String> {
-        let mut words: Vec<&str> =
-            Channel::ALL.iter().filter(|c| self.channels >> c.code() & 1 == 1).map(|c| c.as_str()).collect();
-        words.sort_unstable();
-        (!words.is_empty()).then(|| words.join(","))
+        let place = *self.places.entry(channels).or_insert_with(|| {
+            let mut words: Vec<&str> =
+                Channel::ALL.iter().filter(|c| channels >> c.code() & 1 == 1).map(|c| c.as_str()).collect();
+            words.sort_unstable();
+            self.words.push((!words.is_empty()).then(|| words.join(",")));
+            self.words.len() as u32 - 1
+        });
+        self.last = Some((channels, place));
+        place
     }
 }
 
-fn row_of(state: &State, place: Place) -> Option<(&Rows, usize, Life)> {
-    let segment = state.segments.get(place.segment as usize)?.as_ref()?;
-    Some((&segment.rows, place.row as usize, segment.lives.get(place.row as usize)))
+/// Places as [`interleave`] takes them.
+type Places = Vec<(usize, usize)>;
+
+fn position(place: Place) -> (usize, usize) {
+    (place.segment as usize, place.row as usize)
 }
 
-pub(crate) fn table(state: &State, incidents: &Incidents) -> Result<RecordBatch, AggregateError> {
-    let all = &incidents.all;
-    let summarise = |incident: &Incident| {
-        let mut summary = Summary::default();
-        for member in incidents.members(incident) {
-            if let Some((rows, row, life)) = row_of(state, member.place) {
-                summary.add(rows, row, &life);
-            }
+/// The columns on their way. Filled in one pass, because there may be millions of incidents; words are codes until the end.
+#[derive(Default)]
+struct Columns {
+    firsts: Places,
+    titles: Places,
+    texts: Places,
+    topic: UInt8Builder,
+    district: UInt32Builder,
+    first_us: Vec<i64>,
+    last_us: Vec<i64>,
+    reports: Vec<i64>,
+    reporters: Int64Builder,
+    channels: (Channels, Vec<u32>),
+    status: UInt8Builder,
+    closed_us: TimestampMicrosecondBuilder,
+    urgency: Int16Builder,
+    linked: Vec<i64>,
+    exposure_end_us: TimestampMicrosecondBuilder,
+    further: Int64Builder,
+    further_by_others: Int64Builder,
+}
+
+impl Columns {
+    fn add(&mut self, list: &List<'_>, incident: &Incident<'_>, summary: &Summary) {
+        let (title, text) = list.words(incident);
+        self.firsts.push(position(incident.first()));
+        self.titles.push(position(title));
+        self.texts.push(position(text));
+        self.topic.append_option(Topic::from_code(incident.topic()).map(Topic::code));
+        self.district.append_option((summary.district != NULL).then_some(summary.district));
+        self.first_us.push(incident.first_us());
+        self.last_us.push(list.last_us(incident));
+        self.reports.push(list.reports(incident) as i64);
+        self.reporters.append_option((summary.reporters > 0).then_some(summary.reporters.into()));
+        self.channels.1.push(self.channels.0.place(summary.channels));
+        self.status.append_option(Status::from_code(summary.status).map(Status::code));
+        self.closed_us.append_option((summary.closed_us != NO_TIME).then_some(summary.closed_us));
+        self.urgency.append_option((summary.urgency != NO_CODE).then_some(summary.urgency.into()));
+        self.linked.push(summary.linked.into());
+        if incident.can_be_joined() {
+            let (further, by_others) = list.further(incident);
+            self.exposure_end_us.append_value(incident.exposure_end_us);
+            self.further.append_value(further as i64);
+            self.further_by_others.append_value(by_others as i64);
+        } else {
+            self.exposure_end_us.append_null();
+            self.further.append_null();
+            self.further_by_others.append_null();
         }
-        summary
-    };
-    let summaries: Vec<Summary<'_>> = all.iter().map(summarise).collect();
-    let firsts: Vec<Option<(&Rows, usize, Life)>> = all.iter().map(|incident| row_of(state, incident.first)).collect();
-    let ids = firsts.iter().map(|first| first.as_ref().map_or("", |(rows, row, _)| rows.id(*row)));
-    let place = |of: fn((f64, f64)) -> f64| -> ArrayRef {
-        let position = |first: &Option<(&Rows, usize, Life)>| first.as_ref().and_then(|(rows, row, _)| rows.position(*row));
-        Arc::new(firsts.iter().map(|first| position(first).map(of)).collect::<Float64Array>())
-    };
-    let mut district = StringViewBuilder::with_capacity(all.len());
-    all.iter().for_each(|incident| append_word(&mut district, &state.words.district, incident.district));
-    let time = |times: TimestampMicrosecondArray| -> ArrayRef { Arc::new(times.with_timezone("UTC")) };
-    let counts = |of: &dyn Fn(&Incident) -> Option<u32>| -> ArrayRef {
-        Arc::new(all.iter().map(|incident| of(incident).map(i64::from)).collect::<Int64Array>())
-    };
-    let words = |of: &dyn Fn(&Summary<'_>) -> Option<&'static str>| -> ArrayRef {
-        Arc::new(summaries.iter().map(of).collect::<StringViewArray>())
-    };
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringViewArray::from_iter_values(ids)),
-        Arc::new(all.iter().map(|i| Topic::from_code(i.topic).map(Topic::as_str)).collect::<StringViewArray>()),
-        Arc::new(district.finish()),
-        place(|position| position.0),
-        place(|position| position.1),
-        time(all.iter().map(|incident| Some(incident.first_us)).collect()),
-        time(all.iter().map(|incident| Some(incident.last_us)).collect()),
-        counts(&|incident| Some(incident.members.len() as u32)),
-        Arc::new(summaries.iter().map(|s| (!s.authors.is_empty()).then_some(s.authors.len() as i64)).collect::<Int64Array>()),
-        Arc::new(summaries.iter().map(Summary::channels).collect::<StringViewArray>()),
-        words(&|summary| summary.status().0.map(Status::as_str)),
-        time(summaries.iter().map(|summary| summary.status().1).collect()),
-        Arc::new(summaries.iter().map(|summary| summary.urgency.map(i16::from)).collect::<Int16Array>()),
-        Arc::new(summaries.iter().map(|summary| summary.title).collect::<StringViewArray>()),
-        Arc::new(summaries.iter().map(|summary| summary.text).collect::<StringViewArray>()),
-        counts(&|incident| Some(incident.linked)),
-        time(all.iter().map(|incident| incident.can_be_joined.then_some(incident.exposure_end_us)).collect()),
-        counts(&|incident| incident.can_be_joined.then_some(incident.further)),
-        counts(&|incident| incident.can_be_joined.then_some(incident.further_by_others)),
-    ];
-    Ok(RecordBatch::try_new(schema(), columns)?)
+    }
+
+    fn finish(mut self, state: &State) -> Result<RecordBatch, AggregateError> {
+        let time = |times: TimestampMicrosecondArray| -> ArrayRef { Arc::new(times.with_timezone("UTC")) };
+        let count = |counts: Vec<i64>| -> ArrayRef { Arc::new(Int64Array::from(counts)) };
+        let channels = StringViewArray::from_iter(self.channels.0.words.iter().map(Option::as_deref));
+        let columns: Vec<ArrayRef> = vec![
+            column_of(state, Column::Id, &self.firsts)?,
+            take(&VOCABULARIES.topic, &self.topic.finish(), None)?,
+            take(&state.words.district.to_array(), &self.district.finish(), None)?,
+            column_of(state, Column::Lat, &self.firsts)?,
+            column_of(state, Column::Lon, &self.firsts)?,
+            time(self.first_us.into()),
+            time(self.last_us.into()),
+            count(self.reports),
+            Arc::new(self.reporters.finish()),
+            take(&channels, &UInt32Array::from(self.channels.1), None)?,
+            take(&VOCABULARIES.status, &self.status.finish(), None)?,
+            time(self.closed_us.finish()),
+            Arc::new(self.urgency.finish()),
+            column_of(state, Column::Title, &self.titles)?,
+            column_of(state, Column::Text, &self.texts)?,
+            count(self.linked),
+            time(self.exposure_end_us.finish()),
+            Arc::new(self.further.finish()),
+            Arc::new(self.further_by_others.finish()),
+        ];
+        Ok(RecordBatch::try_new(schema(), columns)?)
+    }
+}
+
+pub(crate) fn table(list: &List<'_>) -> Result<RecordBatch, AggregateError> {
+    let mut columns = Columns::default();
+    for incident in list.iter() {
+        if let Some(summary) = list.summary(&incident) {
+            columns.add(list, &incident, &summary);
+        }
+    }
+    columns.finish(list.state)
 }

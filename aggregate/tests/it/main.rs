@@ -8,6 +8,7 @@ mod crashes;
 mod disclosure;
 mod farrington;
 mod histories;
+mod incident_asks;
 mod incident_examples;
 mod oracle;
 mod oracle_incidents;
