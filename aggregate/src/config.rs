@@ -6,6 +6,7 @@ use feedback::time::{DAY_US, HOUR_US, MINUTE_US};
 
 use crate::cells::Width;
 use crate::error::AggregateError;
+use crate::incidents::IncidentConfig;
 use crate::tables::allocation::AllocationConfig;
 use crate::tables::priorities::PriorityConfig;
 use crate::tables::service_levels::{DEFAULT_AGAIN_WITHIN_DAYS, DEFAULT_MIN_CASES};
@@ -68,6 +69,8 @@ pub struct Config {
     pub min_cases: u64,
     /// A case is reported again when the same topic comes up at the same place within so many days of its closing.
     pub again_within_days: u32,
+    /// When reports are about the same thing.
+    pub incidents: IncidentConfig,
     /// How reporting rates are estimated, and what is assumed of what nobody reports.
     pub under_reporting: UnderReportingConfig,
     /// Rows at which a segment is sealed: large enough to compress dictionaries, small enough to rewrite in milliseconds.
@@ -102,6 +105,7 @@ impl Default for Config {
             allocation: AllocationConfig::default(),
             min_cases: DEFAULT_MIN_CASES,
             again_within_days: DEFAULT_AGAIN_WITHIN_DAYS,
+            incidents: IncidentConfig::default(),
             under_reporting: UnderReportingConfig::default(),
             segment_rows: 64 << 10,
             publish_interval_us: 50_000,
@@ -139,6 +143,7 @@ impl Config {
         if !(1..=1 << 20).contains(&self.segment_rows) {
             return refuse(format!("segment_rows is {}: between 1 and 1048576", self.segment_rows));
         }
+        self.incidents.check().map_err(|problem| AggregateError::Config { problem })?;
         self.under_reporting.check().map_err(|problem| AggregateError::Config { problem })?;
         if !(1..=366).contains(&self.again_within_days) {
             return refuse(format!("again_within_days is {}: between 1 and 366", self.again_within_days));

@@ -49,6 +49,7 @@ mod windows;
 pub use asked::{Asked, MAX_WINDOW_US};
 pub use config::{Config, District, Reference, WindowSpec};
 pub use error::AggregateError;
+pub use incidents::{IncidentClass, IncidentConfig};
 pub use metrics::Metrics;
 pub use runner::{Aggregator, Applied, Positions};
 pub use series::Series as History;

@@ -127,7 +127,7 @@ impl Aggregator {
         let words = Arc::new(WordArrays::new(&writer.state.words));
         let words_known = writer.state.words.each().map(|words| words.all().len());
         let reference = Arc::new(reference);
-        let (city, incidents) = ((config.clone(), reference.clone()), Arc::new(Keeper::default()));
+        let (city, incidents) = ((config.clone(), reference.clone()), Arc::new(Keeper::new(&config.incidents)));
         let empty = Snapshot::new(0, writer.state.clone(), words.clone(), BTreeSet::new(), city, incidents.clone());
         let mut aggregator = Self {
             config,

@@ -6,6 +6,7 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use crate::cow::FastMap;
 use crate::dictionary::NULL;
@@ -13,8 +14,8 @@ use crate::incidents::joined::Joined;
 use crate::incidents::links::Links;
 use crate::incidents::list::Listed;
 use crate::incidents::reports::{Change, NOBODY, Number, Reports, closed_us, read};
-use crate::incidents::rule::{CLASSES, NO_CLASS, misfit};
-use crate::incidents::squares::{List, Squares, grid};
+use crate::incidents::rule::{NO_CLASS, Rule};
+use crate::incidents::squares::{List, Squares};
 use crate::life::{Life, NO_TIME};
 use crate::segment::Place;
 use crate::state::State;
@@ -25,8 +26,8 @@ use crate::state::State;
 pub(crate) const MAX_COMPARED: usize = 64;
 
 /// Reports, links and squares of the snapshot seen last.
-#[derive(Default)]
 pub(crate) struct Followed {
+    rule: Arc<Rule>,
     pub(crate) reports: Reports,
     pub(crate) links: Links,
     pub(crate) joined: Joined,
@@ -39,6 +40,25 @@ pub(crate) struct Followed {
 }
 
 impl Followed {
+    /// Of no snapshot.
+    pub(crate) fn new(rule: Arc<Rule>) -> Self {
+        Self {
+            rule,
+            reports: Reports::default(),
+            links: Links::default(),
+            joined: Joined::default(),
+            listed: Listed::default(),
+            squares: Squares::default(),
+            due: Vec::new(),
+            parted: Vec::new(),
+        }
+    }
+
+    /// Forgets everything but the rule.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::new(Arc::clone(&self.rule));
+    }
+
     /// Makes everything as of `state`.
     pub(crate) fn follow(&mut self, state: &State) {
         let und = state.words.language.all().iter().position(|word| &**word == "und").map_or(NULL, |code| code as u32);
@@ -77,7 +97,7 @@ impl Followed {
     fn born(&mut self, state: &State, place: Place, und: u32) {
         let Some(segment) = state.segments.get(place.segment as usize).and_then(Option::as_ref) else { return };
         let row = place.row as usize;
-        let (read, life) = (read(&segment.rows, row, und), segment.lives.get(row));
+        let (read, life) = (read(&self.rule, &segment.rows, row, und), segment.lives.get(row));
         let number = match self.reports.by_key.get(&read.key).copied() {
             None => {
                 let number = self.reports.add(&read, &life);
@@ -144,7 +164,7 @@ impl Followed {
         let closed = together.iter().all(|number| of(number) != NO_TIME);
         let closing = together.iter().map(of).max().filter(|_| closed).unwrap_or(i64::MAX);
         let report = &self.reports.all[speaker as usize];
-        let span_us = CLASSES.get(usize::from(report.class)).map_or(0, |class| class.span_us());
+        let span_us = self.rule.class(report.class).map_or(0, |class| class.span_us);
         closing.min(report.created_us.saturating_add(span_us))
     }
 
@@ -166,9 +186,9 @@ impl Followed {
         let (from_us, until_us) = (report.created_us, report.end_us);
         if report.opener == speaker {
             self.disturb(speaker, from_us, until_us);
-            self.squares.remove(&self.reports.all, speaker, List::Openers);
+            self.squares.remove(&self.rule, &self.reports.all, speaker, List::Openers);
         }
-        self.squares.remove(&self.reports.all, speaker, List::Speakers);
+        self.squares.remove(&self.rule, &self.reports.all, speaker, List::Speakers);
         self.joined.join(&mut self.reports.all, speaker, NOBODY);
         self.reports.all[speaker as usize].is_placed = false;
     }
@@ -177,9 +197,10 @@ impl Followed {
     fn disturb(&mut self, speaker: Number, from_us: i64, until_us: i64) {
         let all = &mut self.reports.all;
         let report = &all[speaker as usize];
-        let Some(spot) = report.spot.filter(|_| report.class != NO_CLASS) else { return };
-        let (from_us, class) = (from_us.max(report.created_us), report.class);
-        grid(class).around(spot, CLASSES[usize::from(class)].far_m, |square| {
+        let class = self.rule.class(report.class).zip(self.rule.grid(report.class));
+        let Some((spot, (class, grid))) = report.spot.zip(class) else { return };
+        let from_us = from_us.max(report.created_us);
+        grid.around(spot, class.far_m, |square| {
             let Some(inside) = self.squares.get(square) else { return };
             let first = inside.speakers.partition_point(|other| all[*other as usize].created_us < from_us);
             for other in &inside.speakers[first..] {
@@ -253,7 +274,7 @@ impl Followed {
             report.is_due = true;
             self.due.push(speaker);
         }
-        self.squares.add(&self.reports.all, speaker, List::Speakers);
+        self.squares.add(&self.rule, &self.reports.all, speaker, List::Speakers);
     }
 
     /// Settles everybody who is due, the earliest first.
@@ -280,10 +301,10 @@ impl Followed {
             let report = &self.reports.all[number as usize];
             let (from_us, until_us) = (report.created_us, report.end_us);
             if known == number {
-                self.squares.remove(&self.reports.all, number, List::Openers);
+                self.squares.remove(&self.rule, &self.reports.all, number, List::Openers);
                 self.disturb(number, from_us, until_us);
             } else if opener == number {
-                self.squares.add(&self.reports.all, number, List::Openers);
+                self.squares.add(&self.rule, &self.reports.all, number, List::Openers);
                 self.disturb(number, from_us, until_us);
             }
         }
@@ -293,11 +314,11 @@ impl Followed {
     fn find(&self, state: &State, number: Number) -> Option<Number> {
         let all = &self.reports.all;
         let report = &all[number as usize];
-        let (spot, class) = (report.spot?, &CLASSES[usize::from(report.class)]);
-        let earliest_us = report.created_us.saturating_sub(class.span_us());
+        let (spot, class) = (report.spot?, self.rule.class(report.class)?);
+        let earliest_us = report.created_us.saturating_sub(class.span_us);
         let before = |a: Number, b: Number| self.reports.precedence(state, a, b) == Ordering::Less;
         let mut best: Option<(u32, Number)> = None;
-        grid(report.class).around(spot, class.far_m, |square| {
+        self.rule.grid(report.class)?.around(spot, class.far_m, |square| {
             let Some(inside) = self.squares.get(square) else { return };
             let end = inside.openers.partition_point(|other| all[*other as usize].created_us <= report.created_us);
             let newest = inside.openers[..end].iter().rev().copied();
@@ -306,7 +327,7 @@ impl Followed {
                 let first = &all[opener as usize];
                 let open = first.spot.filter(|_| first.end_us >= report.created_us);
                 let Some(metres) = open.map(|other| other.metres_to(spot)) else { continue };
-                let Some(cost) = misfit(class, &first.said, &report.said, metres) else { continue };
+                let Some(cost) = self.rule.misfit(class, &first.said, &report.said, metres) else { continue };
                 if best.is_none_or(|(least, known)| cost < least || (cost == least && before(opener, known))) {
                     best = Some((cost, opener));
                 }

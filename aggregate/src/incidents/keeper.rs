@@ -4,25 +4,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{ArrayRef, StringViewBuilder};
 
+use crate::incidents::config::IncidentConfig;
 use crate::incidents::follow::Followed;
 use crate::incidents::list::List;
 use crate::incidents::reports::tells_of_a_thing;
+use crate::incidents::rule::Rule;
 use crate::segment::{Place, Segment};
 use crate::state::State;
 
 /// Follows the snapshots of one process. Whoever asks an older snapshot after a newer one makes it step back: the difference
 /// between two snapshots is the same work in both directions.
-#[derive(Default)]
 pub(crate) struct Keeper(Mutex<Followed>);
 
 impl Keeper {
+    /// Follows by a configuration that was checked.
+    pub(crate) fn new(config: &IncidentConfig) -> Self {
+        Self(Mutex::new(Followed::new(Arc::new(Rule::new(config)))))
+    }
+
     /// Everything as of `state`, held while in use.
     fn at(&self, state: &State) -> MutexGuard<'_, Followed> {
         let mut followed = self.0.lock().unwrap_or_else(|poisoned| {
             // Somebody stopped half way: what is there cannot be trusted.
             self.0.clear_poison();
             let mut followed = PoisonError::into_inner(poisoned);
-            *followed = Followed::default();
+            followed.forget();
             followed
         });
         followed.follow(state);

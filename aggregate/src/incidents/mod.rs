@@ -19,6 +19,7 @@
 //! only those are made anew.
 
 mod blocks;
+mod config;
 mod follow;
 mod joined;
 mod keeper;
@@ -26,10 +27,11 @@ mod links;
 mod list;
 mod place;
 mod reports;
-pub(crate) mod rule;
+mod rule;
 mod squares;
 mod summary;
 
+pub use config::{IncidentClass, IncidentConfig};
 pub(crate) use keeper::{IncidentsOf, Keeper};
 pub(crate) use list::{Incident, List};
 pub(crate) use reports::row_of;

@@ -7,7 +7,7 @@ use feedback::IdKey;
 use crate::cow::{FastMap, table_bytes};
 use crate::dictionary::NULL;
 use crate::incidents::place::Place as Spot;
-use crate::incidents::rule::{NO_CLASS, Said, class_of};
+use crate::incidents::rule::{NO_CLASS, Rule, Said};
 use crate::life::{Life, Lives, NO_TIME};
 use crate::rows::{Column, Rows};
 use crate::segment::Place;
@@ -255,7 +255,7 @@ pub(crate) fn closed_us(life: &Life) -> i64 {
 }
 
 /// Reads a row. `und` is the code of the language that stands for unknown.
-pub(crate) fn read(rows: &Rows, row: usize, und: u32) -> Read {
+pub(crate) fn read(rule: &Rule, rows: &Rows, row: usize, und: u32) -> Read {
     let topic = rows.code(Column::Topic, row);
     let spot = rows.position(row).and_then(|(lat, lon)| Spot::new(lat, lon));
     let language = rows.word(Column::Language, row);
@@ -270,7 +270,7 @@ pub(crate) fn read(rows: &Rows, row: usize, und: u32) -> Read {
             words: if rows.text(Column::Text, row).is_some() { rows.fingerprint(row) } else { 0 },
         },
         spot,
-        class: if spot.is_some() && tells_of_a_thing(rows, row) { class_of(topic) } else { NO_CLASS },
+        class: if spot.is_some() && tells_of_a_thing(rows, row) { rule.class_of(topic) } else { NO_CLASS },
         repeats: rows.text(Column::DuplicateOf, row).map(|id| feedback::IdKey::of(id).into()),
     }
 }

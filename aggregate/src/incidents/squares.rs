@@ -1,9 +1,9 @@
 //! Who speaks and who opened an incident, by square, in order of time.
 
 use crate::cow::{FastMap, table_bytes};
-use crate::incidents::place::{Grid, Square};
+use crate::incidents::place::Square;
 use crate::incidents::reports::{Number, Report};
-use crate::incidents::rule::{CLASSES, NO_CLASS};
+use crate::incidents::rule::Rule;
 
 /// The reports of a square, each list by `created_us`.
 #[derive(Default)]
@@ -32,14 +32,9 @@ impl Inside {
 #[derive(Default)]
 pub(crate) struct Squares(FastMap<Square, Inside>);
 
-/// The grid of a class.
-pub(crate) fn grid(class: u8) -> Grid {
-    Grid::new(class, CLASSES[usize::from(class)].far_m)
-}
-
 /// Where a report stands; `None` for one that cannot be joined by place.
-fn square(report: &Report) -> Option<Square> {
-    report.spot.filter(|_| report.class != NO_CLASS).map(|spot| grid(report.class).square(spot))
+fn square(rule: &Rule, report: &Report) -> Option<Square> {
+    Some(rule.grid(report.class)?.square(report.spot?))
 }
 
 impl Squares {
@@ -47,17 +42,17 @@ impl Squares {
         self.0.get(&square)
     }
 
-    pub(crate) fn add(&mut self, all: &[Report], number: Number, list: List) {
+    pub(crate) fn add(&mut self, rule: &Rule, all: &[Report], number: Number, list: List) {
         let report = &all[number as usize];
-        let Some(square) = square(report) else { return };
+        let Some(square) = square(rule, report) else { return };
         let list = self.0.entry(square).or_default().list(list);
         let position = list.partition_point(|other| all[*other as usize].created_us <= report.created_us);
         list.insert(position, number);
     }
 
-    pub(crate) fn remove(&mut self, all: &[Report], number: Number, list: List) {
+    pub(crate) fn remove(&mut self, rule: &Rule, all: &[Report], number: Number, list: List) {
         let report = &all[number as usize];
-        let Some(square) = square(report) else { return };
+        let Some(square) = square(rule, report) else { return };
         let Some(inside) = self.0.get_mut(&square) else { return };
         let list = inside.list(list);
         let from = list.partition_point(|other| all[*other as usize].created_us < report.created_us);

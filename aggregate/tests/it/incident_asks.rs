@@ -1,14 +1,17 @@
-//! Incidents are kept from one asking to the next. Whoever asks which snapshot, and in whatever order, sees what is in that snapshot.
+//! Incidents are kept from one asking to the next. Whoever asks which snapshot, and in whatever order, sees what is in that snapshot;
+//! and what is joined follows from the rule that is configured.
 
 use std::sync::Arc;
 
-use aggregate::{Snapshot, TableName};
+use aggregate::{Config, IncidentClass, IncidentConfig, Snapshot, TableName};
 use feedback::time::{HOUR_US, MINUTE_US};
-use feedback::{Clock, Signal, Status};
+use feedback::{Clock, Signal, Status, Topic};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::histories::{Run, Seed, config, record, seeds};
+use crate::histories::{Run, Seed, config, deliver_plainly, record, seeds};
+use crate::oracle::Oracle;
+use crate::oracle_incidents;
 use crate::show;
 use crate::support::{Row, fetched, payload};
 
@@ -49,6 +52,30 @@ fn records(seeds: &[Seed], spread_us: i64) -> Vec<Row> {
     records
 }
 
+/// Rules of two classes. No distance is a multiple of the 30 m that the histories' places are apart.
+fn rules() -> impl Strategy<Value = IncidentConfig> {
+    let class = || {
+        let near_m = prop::sample::select(vec![20.0, 35.0, 65.0]);
+        let further_m = prop::sample::select(vec![0.0, 30.0, 60.0]);
+        (near_m, further_m, prop::sample::select(vec![1u32, 5, 60]))
+    };
+    let words = (prop::sample::select(vec![0.5f32, 0.95]), prop::sample::select(vec![0.0f32, 0.3]));
+    (class(), class(), words).prop_map(|(streets, lights, (words_alike, words_fit))| {
+        let class = |topics: &[Topic], (near_m, further_m, span_days): (f64, f64, u32)| IncidentClass {
+            topics: topics.to_vec(),
+            near_m,
+            far_m: near_m + further_m,
+            span_days,
+        };
+        let classes = [
+            ("lights".to_owned(), class(&[Topic::StreetLighting], lights)),
+            ("nothing".to_owned(), class(&[], lights)),
+            ("streets".to_owned(), class(&[Topic::Roads, Topic::Sidewalks], streets)),
+        ];
+        IncidentConfig { words_alike, words_fit, classes: classes.into() }
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
@@ -64,5 +91,15 @@ proptest! {
             let fresh = snapshots(&records[..=position]);
             prop_assert_eq!(shown(&kept[position]), shown(&fresh[position]));
         }
+    }
+
+    #[test]
+    fn any_rule_joins_what_it_says(seeds in seeds(60), rule in rules(), spread in 0..2usize) {
+        let records: Vec<Row> = seeds.iter().map(|seed| record(seed, [MINUTE_US / 2, 10 * MINUTE_US][spread])).collect();
+        let config = Config { incidents: rule, ..config(None) };
+        let (snapshot, oracle) = (deliver_plainly(&records, &config), Oracle::new(&records, &config));
+        prop_assert_eq!(show::feedback(&snapshot, &["id", "incident_id"]), oracle.incident_ids());
+        let incidents = snapshot.table(TableName::Incidents).unwrap();
+        prop_assert_eq!(show::lines(&incidents, &oracle_incidents::COLUMNS), oracle.incidents());
     }
 }

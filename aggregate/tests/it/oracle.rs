@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aggregate::Config;
+use aggregate::{Config, IncidentConfig};
 use feedback::time::{DAY_US, HOUR_US, MINUTE_US};
 use feedback::{Kind, Status};
 
@@ -22,6 +22,7 @@ pub struct Oracle {
     pub reports: BTreeMap<String, Settled>,
     pub events: Vec<(String, Row)>,
     pub watermark: Option<i64>,
+    pub rule: IncidentConfig,
 }
 
 fn floor(moment: i64, width: i64) -> i64 {
@@ -60,7 +61,7 @@ impl Oracle {
             let shown = set.into_iter().filter(|_| newest.is_some());
             events.extend(shown.map(|event| (id.clone(), event)));
         }
-        Self { reports, events, watermark }
+        Self { reports, events, watermark, rule: config.incidents.clone() }
     }
 
     /// The table `feedback`, in the columns `id, created_at, updated_at, received_at, status, first_answer_at, closed_at, district,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aggregate::{IncidentClass, IncidentConfig};
 use feedback::time::DAY_US;
 use feedback::{Signal, Status, Topic};
 
@@ -14,21 +15,17 @@ fn created(report: &Report<'_>) -> i64 {
     report.1.version.created_at.unwrap()
 }
 
-/// Of roads and sidewalks, or street lighting: all the topics that the histories use and that have a class.
-fn class(topic: Option<Topic>) -> Option<u8> {
-    match topic? {
-        Topic::Roads | Topic::Sidewalks => Some(0),
-        Topic::StreetLighting => Some(1),
-        _ => None,
-    }
+/// The class of a topic.
+fn class(rule: &IncidentConfig, topic: Option<Topic>) -> Option<&IncidentClass> {
+    rule.classes.values().find(|class| topic.is_some_and(|topic| class.topics.contains(&topic)))
 }
 
 fn tells_of_a_thing(report: &Settled) -> bool {
     !matches!(report.version.signal, Some(Signal::Question | Signal::Praise | Signal::Other))
 }
 
-fn class_of(report: &Settled) -> Option<u8> {
-    class(report.version.topic).filter(|_| report.version.place.is_some() && tells_of_a_thing(report))
+fn class_of<'a>(rule: &'a IncidentConfig, report: &Settled) -> Option<&'a IncidentClass> {
+    class(rule, report.version.topic).filter(|_| report.version.place.is_some() && tells_of_a_thing(report))
 }
 
 /// On the sphere, by the haversine formula.
@@ -39,33 +36,33 @@ fn metres(a: (f64, f64), b: (f64, f64)) -> f64 {
 }
 
 /// How badly two reports of one class fit; `None` if not at all.
-fn cost(first: &Settled, other: &Settled) -> Option<f64> {
+fn cost(rule: &IncidentConfig, class: &IncidentClass, first: &Settled, other: &Settled) -> Option<f64> {
     let (a, b) = (&first.version, &other.version);
     let metres = metres(a.place?, b.place?);
     let words = |r: &crate::support::Row| r.text.as_ref().and(r.fingerprint).unwrap_or(0);
-    if metres > 80.0 {
+    if metres > class.far_m {
         return None;
     }
     if words(a) == 0 || words(b) == 0 {
         let category = a.category.is_none() || b.category.is_none() || a.category == b.category;
-        return (metres <= 40.0 && a.topic == b.topic && category).then_some(metres / 80.0 + 0.5);
+        return (metres <= class.near_m && a.topic == b.topic && category).then_some(metres / class.far_m + 0.5);
     }
     let angle = f64::from((words(a) ^ words(b)).count_ones()) / 64.0 * std::f64::consts::PI;
     let alike = angle.cos().max(0.0);
     let known = |r: &crate::support::Row| r.language.as_deref().filter(|language| *language != "und").map(str::to_owned);
     let one_language = known(a).is_some() && known(a) == known(b);
-    let needed = match (metres <= 40.0, a.topic == b.topic) {
+    let needed = match (metres <= class.near_m, a.topic == b.topic) {
         (true, true) => {
             if one_language {
-                0.3
+                f64::from(rule.words_fit)
             } else {
                 0.0
             }
         }
-        (true, false) | (false, true) => 0.6,
+        (true, false) | (false, true) => f64::from(rule.words_alike),
         (false, false) => return None,
     };
-    (alike >= needed).then_some(metres / 80.0 + 1.0 - alike)
+    (alike >= needed).then_some(metres / class.far_m + 1.0 - alike)
 }
 
 /// Reports that links hold together, those with the same unknown target included.
@@ -95,19 +92,22 @@ fn told_together<'a>(reports: &'a BTreeMap<String, Settled>) -> Vec<Vec<Report<'
 }
 
 /// Every incident: until when it could be joined, and its reports by time.
-fn incidents<'a>(reports: &'a BTreeMap<String, Settled>) -> Vec<(i64, Vec<Report<'a>>)> {
+fn incidents<'a>(rule: &IncidentConfig, reports: &'a BTreeMap<String, Settled>) -> Vec<(i64, Vec<Report<'a>>)> {
     let mut incidents: Vec<(i64, Vec<Report<'a>>)> = Vec::new();
     for told in told_together(reports) {
         let speaker = told[0];
-        let span_us = class_of(speaker.1).map_or(0, |_| 14 * DAY_US);
+        let span_us = class_of(rule, speaker.1).map_or(0, |class| i64::from(class.span_days) * DAY_US);
         let closings: Option<Vec<i64>> =
             told.iter().map(|(_, r)| r.closed_at.filter(|_| r.status == Some(Status::Closed))).collect();
         let end = (created(&speaker) + span_us).min(closings.map_or(i64::MAX, |moments| *moments.iter().max().unwrap()));
         let fitting = incidents.iter().enumerate().filter_map(|(position, (end, members))| {
             let first = members[0];
-            let same_class = class_of(first.1).is_some() && class_of(first.1) == class_of(speaker.1);
-            let in_time = created(&speaker) <= *end && created(&speaker) - created(&first) <= 14 * DAY_US;
-            let cost = if same_class && in_time { cost(first.1, speaker.1) } else { None };
+            let class = class_of(rule, speaker.1).filter(|class| class_of(rule, first.1) == Some(*class));
+            let open = class.filter(|class| {
+                let span_us = i64::from(class.span_days) * DAY_US;
+                created(&speaker) <= *end && created(&speaker) - created(&first) <= span_us
+            });
+            let cost = open.and_then(|class| cost(rule, class, first.1, speaker.1));
             // Rounded, because the sphere is not the plane.
             cost.map(|cost| ((cost * 1e4).round() as i64, position))
         });
@@ -148,7 +148,8 @@ pub const COLUMNS: [&str; 16] = [
 impl Oracle {
     /// The table `incidents`, in [`COLUMNS`].
     pub fn incidents(&self) -> Vec<String> {
-        let mut lines: Vec<String> = incidents(&self.reports).iter().map(|(end, members)| self.line(*end, members)).collect();
+        let mut lines: Vec<String> =
+            incidents(&self.rule, &self.reports).iter().map(|(end, members)| self.line(*end, members)).collect();
         lines.sort();
         lines
     }
@@ -168,7 +169,7 @@ impl Oracle {
         };
         let status = all().filter_map(|r| r.status).max_by_key(|status| come(*status));
         let closed_at = all().filter_map(|r| r.closed_at).max().filter(|_| status == Some(Status::Closed));
-        let exposed = class_of(first).map(|_| end.min(self.watermark.unwrap()).max(created(&members[0])));
+        let exposed = class_of(&self.rule, first).map(|_| end.min(self.watermark.unwrap()).max(created(&members[0])));
         let further: Vec<&Report<'_>> =
             members.iter().skip(1).filter(|report| exposed.is_some_and(|end| created(report) <= end)).collect();
         let mut known: BTreeSet<(&String, u64)> = BTreeSet::new();
@@ -201,7 +202,7 @@ impl Oracle {
     /// `id|incident_id` of every report.
     pub fn incident_ids(&self) -> Vec<String> {
         let mut of: BTreeMap<&String, &String> = BTreeMap::new();
-        let all = incidents(&self.reports);
+        let all = incidents(&self.rule, &self.reports);
         for (_, members) in &all {
             of.extend(members.iter().map(|(id, _)| (*id, members[0].0)));
         }

@@ -8,11 +8,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aggregate::WindowSpec;
 use aggregate::tables::allocation::AllocationConfig;
 use aggregate::tables::priorities::PriorityConfig;
 use aggregate::tables::trends::TrendConfig;
 use aggregate::tables::under_reporting::UnderReportingConfig;
+use aggregate::{IncidentConfig, WindowSpec};
 use anyhow::{Context, Result, bail};
 use feedback::time::DAY_US;
 use ingest::webhook::WebhookConfig;
@@ -57,6 +57,8 @@ pub struct Config {
     pub allocation: AllocationConfig,
     /// How long the city takes.
     pub service_levels: ServiceLevelsSection,
+    /// When reports are about the same thing.
+    pub incidents: IncidentConfig,
     /// How often people report what they see.
     pub under_reporting: UnderReportingSection,
     /// What everybody may see.
@@ -368,6 +370,7 @@ impl Config {
             configuration_hash: String::new(),
             min_cases: self.service_levels.min_cases,
             again_within_days: self.service_levels.again_within_days,
+            incidents: self.incidents.clone(),
             under_reporting: UnderReportingConfig {
                 history_days: self.under_reporting.history_days,
                 max_exposure_days: self.under_reporting.max_exposure_days,
@@ -490,6 +493,7 @@ mod tests {
         assert_eq!(hash("").len(), HASH_DIGITS);
         assert_eq!(hash(""), hash("[data]\ndir = 'elsewhere'\n[priorities]\ntop_k = 10"));
         assert_ne!(hash(""), hash("[priorities]\ntop_k = 5"));
+        assert_ne!(hash(""), hash("[incidents.classes.noise]\nspan_days = 2"));
     }
 
     #[test]
@@ -507,6 +511,12 @@ mod tests {
         assert!(asked.contains(reason), "{asked}");
         assert!(refused("[priorities.weights]\nseverity = -1").contains("priority weight `severity` is -1"));
         assert!(refused("[priorities.weights]\nvolume = 1").contains("unknown setting `priorities.weights.volume`"));
+        assert!(refused("[incidents]\nwords_alike = 2").contains("incidents.words_alike is 2"));
+        assert!(refused("[incidents.classes.noise]\nfar_m = 9999").contains("incidents.classes.noise.far_m is 9999"));
+        assert!(refused("[incidents.classes.noise]\nspan_days = -1").contains("span_days"));
+        assert!(refused("[incidents.classes.noise]\ntopics = ['noyse']").contains("`noyse`"));
+        assert!(refused("[incidents.classes.noise]\ntopics = ['roads']").contains("which incidents.classes.noise has too"));
+        assert!(refused("[incidents.classes.nois]\nfar_m = 90").contains("did you mean `noise`?"));
         assert!(refused("[allocation]\ndraws = 0").contains("allocation.draws is 0"));
         assert!(refused("[http]\nlisten = 'everywhere'").contains("socket address"));
     }
