@@ -1,9 +1,10 @@
 //! Incidents against what is known: the synthetic city, whose incidents are known, and Boston, whose clerks marked some duplicates.
 //!
-//! `cargo test --release -p civicpulse --test it -- incidents --nocapture` prints the tables of `docs/methods/incidents.md`.
+//! The figures of `docs/methods/incidents.md` are these, and must stay these: `CIVICPULSE_BLESS=1 cargo test --release -p civicpulse --test
+//! it -- incidents` writes them into the page, and without it the page is compared with what is found.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aggregate::{Aggregator, Config, Metrics, TableName};
 use arrow::array::{Array, AsArray};
@@ -16,7 +17,51 @@ use ingest::synthetic::{SyntheticCity, SyntheticConfig, Truth};
 use prometheus::Registry;
 use stream::Fetched;
 
-use crate::support::{program, shared, sql, succeed};
+use crate::support::{program, root, shared, sql, succeed};
+
+/// A share on the page may be off by so much, a count by so many or this part of it: other processors round otherwise.
+const SHARE_OFF: f64 = 0.01;
+const COUNT_OFF: f64 = 3.0;
+const COUNT_PART_OFF: f64 = 0.02;
+
+/// Checks the lines of the page between the marks of `name`, or writes them where CIVICPULSE_BLESS is set.
+fn figures(name: &str, lines: &[String]) {
+    // Several tests write the same page.
+    static PAGE: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = root().join("docs/methods/incidents.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (begin, end) = (format!("<!-- figures: {name} -->\n"), "<!-- end of figures -->");
+    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("the page has no {begin}"));
+    let (known, after) = rest.split_once(end).unwrap();
+    if std::env::var_os("CIVICPULSE_BLESS").is_some() {
+        std::fs::write(&path, format!("{before}{begin}{}\n{end}{after}", lines.join("\n"))).unwrap();
+        return;
+    }
+    let known: Vec<&str> = known.lines().collect();
+    let stale = known.len() != lines.len() || known.iter().zip(lines).any(|(known, found)| !agrees(known, found));
+    assert!(!stale, "docs/methods/incidents.md is stale: set CIVICPULSE_BLESS=1. It should say\n{}", lines.join("\n"));
+}
+
+/// Whether two lines of a table say the same, numbers within their tolerance.
+fn agrees(known: &str, found: &str) -> bool {
+    let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let (known, found) = (cells(known), cells(found));
+    let same = |a: &String, b: &String| match (a.parse::<f64>(), b.parse::<f64>()) {
+        (Ok(x), Ok(y)) if a.contains('.') => (x - y).abs() <= SHARE_OFF,
+        (Ok(x), Ok(y)) => (x - y).abs() <= COUNT_OFF.max(COUNT_PART_OFF * y),
+        _ => a == b,
+    };
+    known.len() == found.len() && known.iter().zip(&found).all(|(a, b)| same(a, b))
+}
+
+#[test]
+fn figures_that_are_off_are_noticed() {
+    assert!(agrees("| roads | 1000 | 0.50 |", "| roads | 1015 | 0.509 |"));
+    for stale in ["| roads | 1000 | 0.52 |", "| roads | 970 | 0.50 |", "| road | 1000 | 0.50 |", "| roads | 1000 |"] {
+        assert!(!agrees(stale, "| roads | 1000 | 0.50 |"), "{stale}");
+    }
+}
 
 /// How well a grouping agrees with the true one.
 #[derive(Clone, Copy, Debug)]
@@ -122,8 +167,11 @@ fn incident_ids(aggregator: &Aggregator) -> Vec<(String, String)> {
 
 #[test]
 fn incidents_of_the_synthetic_city_are_those_that_there_were() {
-    println!("| city | pairs: precision | recall | F1 | B-cubed: precision | recall | F1 |");
-    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    let mut lines = vec![
+        "| reports/s | days | portal's links | reports | pairs: precision | recall | F1 | B-cubed: precision | recall | F1 |"
+            .to_owned(),
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |".to_owned(),
+    ];
     let mut found_out: Vec<Agreement> = Vec::new();
     for (rate, days, with_links) in [(0.02, 60, true), (0.02, 60, false), (0.2, 14, true), (0.2, 14, false)] {
         let (aggregator, truth) = city(rate, days, with_links);
@@ -132,10 +180,11 @@ fn incidents_of_the_synthetic_city_are_those_that_there_were() {
             .map(|(id, incident)| (incident, truth.label(&id).unwrap().incident))
             .collect();
         let agreement = Agreement::of(&found);
-        let links = if with_links { "with the portal's links" } else { "without" };
-        println!("{}", agreement.line(&format!("{rate} reports/s, {days} days, {} reports, {links}", found.len())));
+        let links = if with_links { "yes" } else { "no" };
+        lines.push(agreement.line(&format!("{rate} | {days} | {links} | {}", found.len())));
         found_out.push(agreement);
     }
+    figures("city", &lines);
     let holds = |agreement: &Agreement, b3: f64, pairs: f64| {
         agreement.b3_precision > b3
             && agreement.b3_recall > 0.9
@@ -209,6 +258,9 @@ fn link(id: &str, reason: &str) -> Option<String> {
     (whole != id).then_some(whole)
 }
 
+/// Reports of a topic from which on the page shows it.
+const SHOWN_FROM: usize = 500;
+
 #[test]
 fn boston_clerks_marked_what_is_joined() {
     let dir = tempfile::tempdir().unwrap();
@@ -228,9 +280,20 @@ fn boston_clerks_marked_what_is_joined() {
     let all: Vec<_> = known.iter().collect();
     let placed: Vec<_> = known.iter().filter(|(a, b)| a.1 == b.1 && a.2 && b.2).collect();
     let share = |of: &[_]| found(of) as f64 / of.len() as f64;
-    println!("marked pairs: {} of {} found, {:.3}", found(&all), all.len(), share(&all));
-    println!("  of one topic and with a place: {} of {} found, {:.3}", found(&placed), placed.len(), share(&placed));
-    let further = of.iter().filter(|(id, report)| report.0 != **id);
+    let further = of.iter().filter(|(id, report)| report.0 != **id).count();
+    let joined = further as f64 / of.len() as f64;
+    let line =
+        |what: &str, found: usize, all: usize| format!("| {what} | {found} | {all} | {:.3} |", found as f64 / all as f64);
+    figures(
+        "boston",
+        &[
+            "| | found | of | share |".to_owned(),
+            "| --- | --- | --- | --- |".to_owned(),
+            line("pairs that clerks marked", found(&all), all.len()),
+            line("of these, those of one topic and with a place", found(&placed), placed.len()),
+            line("reports joined to an earlier one", further, of.len()),
+        ],
+    );
     let mut by_topic: BTreeMap<&str, (usize, usize, usize)> = BTreeMap::new();
     for (id, report) in &of {
         let counts = by_topic.entry(report.1).or_default();
@@ -239,12 +302,13 @@ fn boston_clerks_marked_what_is_joined() {
         counts.1 += usize::from(is_further);
         counts.2 += usize::from(is_further && links.contains_key(*id));
     }
-    println!("| topic | reports | joined to an earlier one | of those marked |");
-    for (topic, (reports, joined, marked)) in &by_topic {
-        println!("| {topic} | {reports} | {joined} | {marked} |");
-    }
-    let joined = further.count() as f64 / of.len() as f64;
-    println!("joined to an earlier report: {joined:.3} of {}", of.len());
+    let mut lines = vec![
+        "| topic | reports | joined to an earlier one | of those marked |".to_owned(),
+        "| --- | --- | --- | --- |".to_owned(),
+    ];
+    let shown = by_topic.iter().filter(|(_, (reports, ..))| *reports >= SHOWN_FROM);
+    lines.extend(shown.map(|(topic, (reports, joined, marked))| format!("| {topic} | {reports} | {joined} | {marked} |")));
+    figures("boston topics", &lines);
     assert!(share(&placed) > 0.7, "most of what clerks marked is found without them");
     assert!(joined < 0.2, "and not much is joined that they did not mark");
 }
