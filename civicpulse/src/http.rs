@@ -1,9 +1,10 @@
 //! HTTP: the webhook, `/metrics`, `/healthz`, `/readyz`, and a front page that says where everything is.
 
+mod connections;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use axum::Router;
@@ -16,8 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// How long open requests may go on after the stop signal.
-const STOP_GRACE: Duration = Duration::from_secs(5);
+pub use connections::HttpBounds;
 
 /// Whether each part of this process is up; what `/readyz` answers from.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +60,7 @@ struct Shared {
 /// # Errors
 /// The address cannot be listened on, or lies beyond loopback while anybody could write.
 pub async fn serve(
-    listen: SocketAddr,
+    (listen, bounds): (SocketAddr, HttpBounds),
     webhook: Option<(Router, bool)>,
     public: Option<Router>,
     registry: Registry,
@@ -87,14 +87,7 @@ pub async fn serve(
     }
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen} (http.listen)"))?;
     let address = listener.local_addr()?;
-    let server = tokio::spawn(async move {
-        let stopped = stop.clone();
-        let graceful = axum::serve(listener, app).with_graceful_shutdown(stopped.cancelled_owned());
-        tokio::select! {
-            result = graceful => if let Err(error) = result { tracing::error!(%error, "HTTP ended"); },
-            () = async { stop.cancelled().await; tokio::time::sleep(STOP_GRACE).await } => {}
-        }
-    });
+    let server = tokio::spawn(connections::accept(listener, app, bounds, stop));
     Ok((address, server))
 }
 

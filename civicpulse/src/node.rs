@@ -258,7 +258,14 @@ impl Node {
         };
         let stop = self.serve.http_stop.clone();
         let public = self.serve.snapshots.clone().map(|snapshots| release::router(Releases::of(config), snapshots));
-        let served = http::serve(config.http.listen, webhook, public, self.registry.clone(), readiness.clone(), stop);
+        let served = http::serve(
+            (config.http.listen, config.http.bounds()),
+            webhook,
+            public,
+            self.registry.clone(),
+            readiness.clone(),
+            stop,
+        );
         let (address, task) = self.runtime.block_on(served)?;
         info!(%address, "HTTP is served");
         self.serve.http = Some((address, task));

@@ -7,6 +7,7 @@ pub mod tiers;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aggregate::tables::allocation::AllocationConfig;
 use aggregate::tables::priorities::PriorityConfig;
@@ -21,6 +22,7 @@ use stream::{EmbeddedConfig, KafkaConfig, StreamConfig};
 
 use self::tiers::{ModelsSection, TierName};
 use crate::cli::ConfigArgs;
+use crate::http::HttpBounds;
 
 /// Every setting with its default and its meaning.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -128,6 +130,10 @@ pub struct CityConfig {
 pub struct HttpConfig {
     /// Address and port.
     pub listen: SocketAddr,
+    /// Connections at the same time.
+    pub connections: usize,
+    /// How long a client may take to send a request's header.
+    pub header_timeout_ms: u64,
     /// File with the senders' token; empty for none.
     pub api_token_file: PathBuf,
     /// Largest body in bytes.
@@ -136,6 +142,13 @@ pub struct HttpConfig {
     pub max_concurrent: usize,
     /// How long a request waits for the log.
     pub log_timeout_ms: u64,
+}
+
+impl HttpConfig {
+    /// What clients may take.
+    pub fn bounds(&self) -> HttpBounds {
+        HttpBounds { connections: self.connections, header_timeout: Duration::from_millis(self.header_timeout_ms) }
+    }
 }
 
 /// Postgres wire.
@@ -154,6 +167,10 @@ pub struct PostgresSection {
     pub tls_key_file: PathBuf,
     /// Connections at the same time.
     pub connections: usize,
+    /// How long a client may take over its login.
+    pub login_timeout_ms: u64,
+    /// How long a client may leave unread what was sent to it.
+    pub unread_timeout_ms: u32,
     /// How long running queries may go on after the stop signal.
     pub stop_grace_ms: u64,
 }
@@ -319,6 +336,17 @@ impl Config {
         if !(1..=256).contains(&self.enrich.workers) {
             bail!("enrich.workers is {}: use 1 to 256", self.enrich.workers);
         }
+        for (name, value, least) in [
+            ("http.connections", self.http.connections as u64, 1),
+            ("http.header_timeout_ms", self.http.header_timeout_ms, 100),
+            ("postgres.connections", self.postgres.connections as u64, 1),
+            ("postgres.login_timeout_ms", self.postgres.login_timeout_ms, 100),
+            ("postgres.unread_timeout_ms", self.postgres.unread_timeout_ms.into(), 100),
+        ] {
+            if value < least {
+                bail!("{name} is {value}: use {least} or more");
+            }
+        }
         if self.postgres.tls_certificate_file.as_os_str().is_empty() != self.postgres.tls_key_file.as_os_str().is_empty() {
             bail!("postgres.tls_certificate_file and postgres.tls_key_file belong together: set both or neither");
         }
@@ -413,6 +441,8 @@ impl Config {
                 .zip(given(&section.tls_key_file))
                 .map(|(certificate, key)| sql::postgres::TlsFiles { certificate: certificate.to_owned(), key: key.to_owned() }),
             connections: section.connections,
+            login_timeout_ms: section.login_timeout_ms,
+            unread_timeout_ms: section.unread_timeout_ms,
             stop_grace_ms: section.stop_grace_ms,
         })
     }
@@ -483,8 +513,13 @@ mod tests {
         assert_eq!((webhook.max_body_bytes, webhook.max_concurrent), (default.max_body_bytes, default.max_concurrent));
         assert_eq!(webhook.log_timeout_ms, default.log_timeout_ms);
         let (postgres, default) = (config.postgres().unwrap(), sql::postgres::PostgresConfig::default());
-        assert_eq!((postgres.listen, postgres.user, postgres.connections), (default.listen, default.user, default.connections));
-        assert_eq!(postgres.stop_grace_ms, default.stop_grace_ms);
+        assert_eq!(
+            (postgres.listen, &postgres.user, postgres.connections),
+            (default.listen, &default.user, default.connections)
+        );
+        let times =
+            |config: &sql::postgres::PostgresConfig| (config.login_timeout_ms, config.unread_timeout_ms, config.stop_grace_ms);
+        assert_eq!(times(&postgres), times(&default));
     }
 
     #[test]
@@ -503,6 +538,8 @@ mod tests {
         assert!(refused("[enrich]\nworker = 2").contains("did you mean `workers`?"));
         assert!(refused("[postgres]\ntls_key_file = 'k'").contains("belong together"));
         assert!(refused("[aggregate]\nminute_cells_days = 0").contains("minute_cells_us"));
+        assert!(refused("[http]\nconnections = 0").contains("http.connections is 0: use 1 or more"));
+        assert!(refused("[postgres]\nlogin_timeout_ms = 1").contains("postgres.login_timeout_ms is 1: use 100 or more"));
         assert!(refused("[models]\ntier = 'transfomer'").contains("compact"));
         assert!(refused("[models.cascade]\naudit_share = 2").contains("models.cascade.audit_share is 2"));
         assert!(refused("[models.cascade]\nbudget_texts_per_s = -1").contains("budget_texts_per_s is -1"));

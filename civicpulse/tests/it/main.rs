@@ -8,6 +8,7 @@ mod chaos;
 mod command_line;
 mod dashboards;
 mod deployment;
+mod doors;
 mod equity;
 mod full_disk;
 mod generated_docs;

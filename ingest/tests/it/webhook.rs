@@ -79,6 +79,19 @@ async fn a_body_that_is_too_long_is_refused_with_413_and_one_below_the_limit_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_compressed_body_is_refused_with_415_and_not_unpacked() {
+    let world = World::new();
+    let url = serve(&world, WebhookConfig::default()).await;
+    for encoding in ["gzip", "GZIP", "br", "identity, gzip", "\u{e9}"] {
+        let (status, answer) = send(Client::new().post(&url).header("content-encoding", encoding).body("\x1f\x08")).await;
+        assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{encoding}");
+        assert!(answer["error"].as_str().unwrap().contains("without Content-Encoding"), "{answer}");
+    }
+    let plain = Client::new().post(&url).header("content-encoding", "identity").body(r#"{"id":"1"}"#);
+    assert_eq!(send(plain).await.0, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_asked_for_where_one_is_configured() {
     let world = World::new();
     let config = WebhookConfig { bearer_token: Some("s3cret".into()), ..WebhookConfig::default() };

@@ -118,7 +118,7 @@ impl Login {
 }
 
 /// An error that ends the connection.
-fn fatal(code: &str, message: String) -> PgWireError {
+pub(super) fn fatal(code: &str, message: String) -> PgWireError {
     PgWireError::UserError(Box::new(ErrorInfo::new("FATAL".to_owned(), code.to_owned(), message)))
 }
 

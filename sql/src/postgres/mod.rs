@@ -5,6 +5,7 @@
 
 mod access;
 mod connection;
+mod conversation;
 mod cursors;
 mod extended;
 mod login;
@@ -66,6 +67,11 @@ pub struct PostgresConfig {
     pub tls: Option<TlsFiles>,
     /// Connections at the same time; more are refused with a message.
     pub connections: usize,
+    /// How long a client may take over its login; one that says nothing holds a place no longer.
+    pub login_timeout_ms: u64,
+    /// How long a client may leave unread what was sent to it; on Linux only. A query is over at its deadline in any case: this frees
+    /// the connection.
+    pub unread_timeout_ms: u32,
     /// How long running queries may go on after the stop signal.
     pub stop_grace_ms: u64,
 }
@@ -78,6 +84,8 @@ impl Default for PostgresConfig {
             password: None,
             tls: None,
             connections: 64,
+            login_timeout_ms: 10_000,
+            unread_timeout_ms: 60_000,
             stop_grace_ms: 10_000,
         }
     }

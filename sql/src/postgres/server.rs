@@ -9,7 +9,8 @@ use datafusion_postgres::pgwire::api::cancel::CancelHandler;
 use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
 use datafusion_postgres::pgwire::api::{ClientInfo, ErrorHandler, PgWireServerHandlers, RandomPidSecretKeyGenerator};
 use datafusion_postgres::pgwire::error::PgWireError;
-use datafusion_postgres::pgwire::tokio::{TlsAcceptor, process_socket};
+use datafusion_postgres::pgwire::tokio::TlsAcceptor;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::{Cancel, Registry};
 use super::connection::Connection;
+use super::conversation::{self, Bounds};
 use super::login::{Credentials, Login};
 use super::simple::Service;
 use super::{PostgresConfig, PostgresError, tls};
@@ -31,6 +33,9 @@ const QUIET: Duration = Duration::from_millis(100);
 
 /// How long to wait after the system refused to accept a connection.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// After so much silence a client is asked whether it is still there: one whose machine went away frees its place.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// A server that listens.
 #[derive(Debug)]
@@ -70,6 +75,7 @@ pub async fn serve(config: PostgresConfig, engine: Engine, stop: CancellationTok
         free: Arc::new(Semaphore::new(config.connections)),
         refusals: Arc::new(Semaphore::new(REFUSALS)),
         grace: Duration::from_millis(config.stop_grace_ms),
+        bounds: Bounds { login: Duration::from_millis(config.login_timeout_ms), sql_bytes: engine.limits().sql_bytes },
         tls,
         engine,
         stop,
@@ -87,6 +93,7 @@ struct Door {
     free: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     grace: Duration,
+    bounds: Bounds,
     tls: Option<TlsAcceptor>,
     engine: Engine,
     stop: CancellationToken,
@@ -117,6 +124,7 @@ impl Door {
 
     /// The task that serves a new connection, or tells it that there is no room; `None` drops it.
     fn admit(&self, socket: TcpStream) -> Option<impl Future<Output = ()> + use<>> {
+        watch(&socket, Duration::from_millis(self.config.unread_timeout_ms.into()));
         let metrics = self.engine.metrics();
         let (login, permit, counted) = match Arc::clone(&self.free).try_acquire_owned() {
             Ok(permit) => (
@@ -136,15 +144,27 @@ impl Door {
             cancel: Arc::new(Cancel(Arc::clone(&self.registry))),
             errors: Arc::new(Errors(metrics.clone())),
         };
-        Some(converse(socket, self.tls.clone(), handlers, connection, self.stop.clone(), self.grace, (permit, counted)))
+        let conversation = conversation::converse(socket, self.tls.clone(), handlers, self.bounds);
+        Some(serve_one(conversation, connection, self.stop.clone(), self.grace, (permit, counted)))
+    }
+}
+
+/// Lets the system notice clients that are gone, and those that read nothing of what was sent to them.
+fn watch(socket: &TcpStream, unread: Duration) {
+    let socket = SockRef::from(socket);
+    let set = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
+    #[cfg(target_os = "linux")]
+    let set = set.and_then(|()| socket.set_tcp_user_timeout(Some(unread)));
+    #[cfg(not(target_os = "linux"))]
+    let _ = unread;
+    if let Err(error) = set {
+        tracing::debug!(%error, "a Postgres connection is not watched");
     }
 }
 
 /// Serves one connection until it, or the server, ends.
-async fn converse(
-    socket: TcpStream,
-    tls: Option<TlsAcceptor>,
-    handlers: Handlers,
+async fn serve_one(
+    conversation: impl Future<Output = std::io::Result<()>>,
     connection: Arc<Connection>,
     stop: CancellationToken,
     grace: Duration,
@@ -156,7 +176,7 @@ async fn converse(
         let _ = tokio::time::timeout(grace, connection.quiet(QUIET)).await;
     };
     tokio::select! {
-        ended = process_socket(socket, tls, handlers) => if let Err(error) = ended {
+        ended = conversation => if let Err(error) = ended {
             tracing::debug!(%error, "a Postgres connection broke");
         },
         () = end => {}
@@ -165,7 +185,7 @@ async fn converse(
 }
 
 /// The handlers of one connection.
-struct Handlers {
+pub(super) struct Handlers {
     service: Arc<Service>,
     login: Arc<Login>,
     cancel: Arc<Cancel>,

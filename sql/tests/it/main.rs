@@ -5,6 +5,7 @@
 mod city;
 mod client;
 mod engine;
+mod hostile;
 mod postgres;
 mod psql;
 mod slt;

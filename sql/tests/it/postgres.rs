@@ -23,23 +23,23 @@ pub async fn start(engine: Engine, config: PostgresConfig) -> (Server, Cancellat
     (serve(config, engine, stop.clone()).await.unwrap(), stop)
 }
 
-fn config(server: &Server) -> Config {
+pub fn config(server: &Server) -> Config {
     let mut config = Config::new();
     config.host(server.address().ip().to_string()).port(server.address().port()).user("analyst").dbname("civicpulse");
     config
 }
 
-async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
+pub async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
     let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(connection);
     Ok(client)
 }
 
-fn code(error: &tokio_postgres::Error) -> &str {
+pub fn code(error: &tokio_postgres::Error) -> &str {
     error.code().map_or("", SqlState::code)
 }
 
-async fn texts(client: &Client, sql: &str) -> Vec<Vec<Option<String>>> {
+pub async fn texts(client: &Client, sql: &str) -> Vec<Vec<Option<String>>> {
     let messages = client.simple_query(sql).await.unwrap();
     let rows = messages.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect()),
