@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
@@ -104,8 +105,10 @@ impl Store {
     pub(super) fn open_with(path: PathBuf, config: &EmbeddedConfig, opener: Opener) -> Result<(Self, Contents)> {
         let store = Self { path, opener, page_cache_bytes: config.page_cache_bytes, database: RwLock::new(None) };
         store.reopen()?;
-        store.initialize(config.partitions)?;
-        let contents = store.contents(config.partitions)?;
+        let contents = store.guarded(|| {
+            store.initialize(config.partitions)?;
+            store.contents(config.partitions)
+        })?;
         Ok((store, contents))
     }
 
@@ -121,12 +124,26 @@ impl Store {
         *database = None;
         let mut builder = Builder::new();
         builder.set_cache_size(self.page_cache_bytes);
-        *database = Some((self.opener)(&builder).map_err(|error| self.open_error(error))?);
+        *database = Some(self.guarded(|| (self.opener)(&builder).map_err(|error| self.open_error(error)))?);
         Ok(())
+    }
+
+    /// Runs what walks the file's pages. redb trusts those that its checksums do not cover, and panics on nonsense: that is the
+    /// file's fault, and no reason to fall over.
+    fn guarded<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+            let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            let problem = format!("it cannot be made sense of ({})", said.unwrap_or("no reason given"));
+            Err(StreamError::Corrupt { path: self.path.clone(), place: "a page".into(), problem })
+        })
     }
 
     /// Writes all of the batch, durably, or nothing. Writing the same batch again is harmless.
     pub(super) fn write(&self, batch: &Batch) -> Result<()> {
+        self.guarded(|| self.write_blocks(batch))
+    }
+
+    fn write_blocks(&self, batch: &Batch) -> Result<()> {
         self.transact(|transaction| {
             let mut blocks = transaction.open_table(BLOCKS)?;
             let mut partitions = transaction.open_table(PARTITIONS)?;
@@ -158,6 +175,10 @@ impl Store {
     /// Removes blocks that retention no longer keeps, oldest first, a bounded number at a time. The newest block of a
     /// partition stays, as in Kafka the segment that is being written does.
     pub(super) fn expire(&self, config: &EmbeddedConfig, now: Timestamp) -> Result<Vec<Expired>> {
+        self.guarded(|| self.expire_blocks(config, now))
+    }
+
+    fn expire_blocks(&self, config: &EmbeddedConfig, now: Timestamp) -> Result<Vec<Expired>> {
         let mut due = Vec::new();
         let reading = self.begin_read()?;
         let partitions = reading.open_table(PARTITIONS).map_err(|error| self.error(error))?;
@@ -218,6 +239,10 @@ impl Store {
         limit_bytes: usize,
         fetched: &mut Fetched,
     ) -> Result<()> {
+        self.guarded(|| self.read_blocks(topic, partition, from, limit_bytes, fetched))
+    }
+
+    fn read_blocks(&self, topic: Topic, partition: u32, from: u64, limit_bytes: usize, fetched: &mut Fetched) -> Result<()> {
         let reading = self.begin_read()?;
         let blocks = reading.open_table(BLOCKS).map_err(|error| self.error(error))?;
         let partitions = reading.open_table(PARTITIONS).map_err(|error| self.error(error))?;
@@ -358,6 +383,9 @@ impl Store {
         let path = self.path.clone();
         match error.into() {
             Error::Corrupted(problem) => StreamError::Corrupt { path, place: "a page".into(), problem },
+            Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                StreamError::Corrupt { path, place: "its end".into(), problem: "the file is shorter than what it holds".into() }
+            }
             Error::Io(error) => {
                 let advice = match error.kind() {
                     ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => "make room on the disk",

@@ -1,8 +1,13 @@
 //! The embedded log's file in bad hands: each time a message that names it and says what to do.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Duration;
 
+use proptest::prelude::*;
+use proptest::sample::Index;
 use redb::{Database, ReadableDatabase, TableDefinition};
 use stream::{Event, StreamConfig, StreamError, Topic};
 
@@ -99,4 +104,83 @@ fn a_directory_that_cannot_be_made_is_named() {
     config.dir = blocker.join("log");
     let error = harness.try_open().err().unwrap();
     assert!(matches!(error, StreamError::Storage { .. }) && error.to_string().contains("blocker"), "{error}");
+}
+
+/// The bytes of a log that was written in several goes, and how many records each partition has.
+fn written() -> &'static (Vec<u8>, u64) {
+    static WRITTEN: OnceLock<(Vec<u8>, u64)> = OnceLock::new();
+    WRITTEN.get_or_init(|| {
+        const GOES: u64 = 12;
+        let harness = Harness::embedded();
+        for go in 0..GOES {
+            let log = harness.open();
+            let records = (0..PARTITIONS).map(|partition| to(partition, said(partition, go))).collect();
+            append(&*log, Topic::Raw, records);
+        }
+        (fs::read(file(&harness)).unwrap(), GOES)
+    })
+}
+
+/// What the record of a partition at an offset says: long enough that blocks fill pages of their own.
+fn said(partition: u32, offset: u64) -> String {
+    format!("{partition}-{offset} {}", "pothole ".repeat(200))
+}
+
+/// Opens a log and reads all of it, as far as it goes.
+fn read_what_is_there(harness: &Harness) -> Result<Vec<(u32, u64, String)>, StreamError> {
+    let log = harness.try_open()?;
+    let mut found = Vec::new();
+    for (partition, bounds) in log.bounds(Topic::Raw)?.into_iter().enumerate() {
+        let partition = partition as u32;
+        let mut reader = log.reader(Topic::Raw, &[(partition, bounds.start)])?;
+        let mut next = bounds.start;
+        while next < bounds.end {
+            let Event::Fetched(fetched) = reader.poll(Duration::from_millis(200))? else { break };
+            next = fetched.next;
+            for (offset, payload) in fetched.records() {
+                found.push((partition, offset, String::from_utf8_lossy(payload).into_owned()));
+            }
+        }
+    }
+    Ok(found)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// Whatever happens to the file: what is read is what was written, or an error says that the file is damaged.
+    #[test]
+    fn any_damage_is_an_error_and_never_another_record(places in prop::collection::vec(any::<Index>(), 1..4), how in 0..4u8) {
+        let (whole, _) = written();
+        let mut bytes = whole.clone();
+        for place in &places {
+            let at = place.index(bytes.len().max(1));
+            match how {
+                0 => bytes.truncate(at),
+                1 => bytes[at] ^= 1 << (at % 8),
+                2 => bytes[at..].iter_mut().take(4096).for_each(|byte| *byte = 0),
+                _ => bytes[at..].iter_mut().take(64).for_each(|byte| *byte = byte.wrapping_mul(31).wrapping_add(7)),
+            }
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        let harness = Harness::embedded();
+        let path = file(&harness);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, &bytes).unwrap();
+        let outcome = catch_unwind(AssertUnwindSafe(|| read_what_is_there(&harness)));
+        let Ok(outcome) = outcome else { return Err(TestCaseError::fail("it fell over")) };
+        match outcome {
+            Ok(records) => {
+                for (partition, offset, text) in records {
+                    prop_assert_eq!(text, said(partition, offset));
+                }
+            }
+            Err(error) => {
+                prop_assert!(!error.is_retriable(), "{:?}", error);
+                prop_assert!(error.to_string().contains("log.redb"), "{}", error);
+            }
+        }
+    }
 }
