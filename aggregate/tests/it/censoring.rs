@@ -20,7 +20,10 @@ const CUT_DAYS: f64 = 12.0;
 /// Days over which cases come, evenly, before they are looked at: the shorter, the more of them are still open.
 const WATCHED_DAYS: [f64; 4] = [240.0, 60.0, 30.0, 15.0];
 /// How times to closing are distributed: with a constant hazard, and with a long tail (log-normal, sigma 1.2).
-const SHAPES: [(&str, fn(f64) -> f64); 2] = [("exponential", exponential), ("log-normal", log_normal)];
+/// Its name, and its quantile function.
+type Shape = (&'static str, fn(f64) -> f64);
+
+const SHAPES: [Shape; 2] = [("exponential", exponential), ("log-normal", log_normal)];
 
 fn exponential(uniform: f64) -> f64 {
     -MEDIAN_DAYS / 2f64.ln() * uniform.ln()
