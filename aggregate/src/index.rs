@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn ids_with_equal_tags_are_told_apart_by_their_rows() {
-        let ids: Vec<IdKey> = (0..1000u128).map(|number| IdKey(number << 64 | number % 10)).collect();
+        let ids: Vec<IdKey> = (0..1000u128).map(|number| IdKey((number << 64) | (number % 10))).collect();
         let id_at = |place: Place| ids.get(place.row as usize).copied();
         let place = |row: usize| Place { segment: 0, row: row as u32 };
         let mut index = Index::with_capacity(0);

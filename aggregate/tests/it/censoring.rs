@@ -19,10 +19,11 @@ const MEDIAN_DAYS: f64 = 10.0;
 const CUT_DAYS: f64 = 12.0;
 /// Days over which cases come, evenly, before they are looked at: the shorter, the more of them are still open.
 const WATCHED_DAYS: [f64; 4] = [240.0, 60.0, 30.0, 15.0];
-/// How times to closing are distributed: with a constant hazard, and with a long tail (log-normal, sigma 1.2).
-/// Its name, and its quantile function.
+
+/// How times to closing are distributed: a name, and the quantile function.
 type Shape = (&'static str, fn(f64) -> f64);
 
+/// With a constant hazard, and with a long tail (log-normal, sigma 1.2).
 const SHAPES: [Shape; 2] = [("exponential", exponential), ("log-normal", log_normal)];
 
 fn exponential(uniform: f64) -> f64 {

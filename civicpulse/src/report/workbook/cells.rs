@@ -79,15 +79,15 @@ impl Cells {
         let taken = |target: DataType| -> Result<ArrayRef> { Ok(cast(column, &target)?) };
         let wrong = "a cast gives the type that it names";
         Ok(match column.data_type() {
-            DataType::Boolean => Self::Flag(column.as_any().downcast_ref().map(BooleanArray::clone).context(wrong)?),
+            DataType::Boolean => Self::Flag(column.as_any().downcast_ref::<BooleanArray>().cloned().context(wrong)?),
             DataType::Timestamp(..) => {
                 let micros = cast(&taken(DataType::Timestamp(TimeUnit::Microsecond, None))?, &DataType::Int64)?;
-                Self::Time(micros.as_any().downcast_ref().map(Int64Array::clone).context(wrong)?)
+                Self::Time(micros.as_any().downcast_ref::<Int64Array>().cloned().context(wrong)?)
             }
             numeric if numeric.is_numeric() => {
-                Self::Number(taken(DataType::Float64)?.as_any().downcast_ref().map(Float64Array::clone).context(wrong)?)
+                Self::Number(taken(DataType::Float64)?.as_any().downcast_ref::<Float64Array>().cloned().context(wrong)?)
             }
-            _ => Self::Text(taken(DataType::Utf8)?.as_any().downcast_ref().map(StringArray::clone).context(wrong)?),
+            _ => Self::Text(taken(DataType::Utf8)?.as_any().downcast_ref::<StringArray>().cloned().context(wrong)?),
         })
     }
 
