@@ -100,7 +100,7 @@ pub(crate) struct Incident<'a> {
     pub(crate) exposure_end_us: i64,
 }
 
-impl<'a> Incident<'a> {
+impl Incident<'_> {
     /// The row of the first report, whose id is the incident's.
     pub(crate) fn first(&self) -> Place {
         self.opener.place
