@@ -96,6 +96,12 @@ async fn answer(
     let found = tokio::task::spawn_blocking(move || releases.get(&month, &snapshots.load())).await;
     match found {
         Ok(Ok(text)) => ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response(),
+        // Where our files lie is nobody's business out there.
+        Ok(Err(error)) if error.chain().any(|cause| cause.is::<std::io::Error>()) => {
+            tracing::error!("a release cannot be handed out: {error:#}");
+            (StatusCode::INTERNAL_SERVER_ERROR, "the release cannot be read or written now; its operator's log says why\n")
+                .into_response()
+        }
         Ok(Err(error)) => (StatusCode::NOT_FOUND, format!("{error:#}\n")).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }

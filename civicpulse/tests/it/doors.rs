@@ -138,6 +138,10 @@ fn releases_are_named_by_months_and_by_nothing_else() {
         let (status, answer) = server.get(&format!("/public/reports/{month}"));
         assert!((400..500).contains(&status) && !answer.contains("secret\n"), "{month}: {status} {answer}");
     }
+    // A release that cannot be read is our trouble, and where our files lie is nobody's business.
+    std::fs::create_dir_all(dir.path().join("public/reports-2011-08.csv")).unwrap();
+    let (status, answer) = server.get("/public/reports/2011-08");
+    assert!(status == 500 && !answer.contains(dir.path().to_str().unwrap()), "{status} {answer}");
     // Speaking the wrong language at a door is no more than a closed connection.
     let mut wrong = connect(&server.postgres);
     wrong.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
