@@ -151,7 +151,9 @@ mod tests {
         #[test]
         fn tails_are_those_of_the_beta_function(mean in 1e-4..900.0f64, dispersion in 0.9..12.0f64, count in 0u64..1200) {
             let tails = tails(count, mean, dispersion);
-            let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * b + 1e-280;
+            // Next to Poisson's the beta function takes differences of the logarithms of huge factorials, and loses digits to them.
+            let lost = 1e-14 * mean / (dispersion - 1.0).abs().max(1e-9);
+            let close = |a: f64, b: f64| (a - b).abs() <= (1e-9 + lost) * b + 1e-280;
             prop_assert!(close(tails.at_least, upper_tail(count, mean, dispersion)), "{tails:?} {}", upper_tail(count, mean, dispersion));
             prop_assert!(close(tails.at_most, cdf(count, mean, dispersion)), "{tails:?} {}", cdf(count, mean, dispersion));
         }
