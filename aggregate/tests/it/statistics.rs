@@ -74,8 +74,12 @@ fn survival_curves_agree() {
     }
 }
 
-/// The reference simulates its critical value, and so do we, from other draws: an end may differ by a place where a
-/// difference lies on the edge, and does so in few of the sets.
+/// Draws of the reference, and ours.
+const DRAWS: usize = 20_000;
+
+/// The reference simulates its critical value from 20,000 draws, and so do we, from others: an end may differ by a place where a
+/// difference lies on the edge of what either calls significant. So an end that differs must be one that chance decides: other
+/// seeds of ours give the reference's.
 #[test]
 fn rank_sets_agree() {
     for case in reference("rank_confidence_sets.json") {
@@ -99,9 +103,10 @@ fn rank_sets_agree() {
             if case[key].is_null() {
                 continue;
             }
-            let critical = Critical::Simulated { draws: 20_000, seed: 1 };
-            let request = Request { coverage, critical, level, side, stepwise };
-            let ours = ranks::sets_as(&estimates, errors, &request).unwrap();
+            let request =
+                |seed| Request { coverage, critical: Critical::Simulated { draws: DRAWS, seed }, level, side, stepwise };
+            let sets = |request: &Request| ranks::sets_as(&estimates, errors, request).unwrap();
+            let ours = sets(&request(1));
             let ends = |end: &str| numbers(&case[key], end).into_iter().map(|v| v.unwrap() as usize).collect::<Vec<_>>();
             let [low, rank, high] = ["lower", "rank", "upper"].map(ends);
             let mut different = 0;
@@ -109,13 +114,15 @@ fn rank_sets_agree() {
                 assert_eq!(set.rank, rank[i], "rank {i} of {name}");
                 let off = set.low.abs_diff(low[i]) + set.high.abs_diff(high[i]);
                 assert!(off <= 1, "{key} set {i} of {name}: {set:?} here, {}..{} in the reference", low[i], high[i]);
+                let theirs = |set: &RankSet| (set.low, set.high) == (low[i], high[i]);
+                assert!(off == 0 || (2..=20).any(|seed| theirs(&sets(&request(seed))[i])), "{key} set {i} of {name}: {set:?}");
                 different += off;
             }
             println!("{name}, {key}: {different} of {} ends differ by one place", 2 * ours.len());
             assert!(different * 20 <= 2 * ours.len(), "{different} ends of the {key} sets of {name} differ");
 
             // Holm's critical value is never smaller, so its sets hold the reference's up to the same edge.
-            let wide = ranks::sets_as(&estimates, errors, &Request { critical: Critical::Holm, ..request }).unwrap();
+            let wide = sets(&Request { critical: Critical::Holm, ..request(1) });
             let holds = |(wide, exact): (&RankSet, &RankSet)| wide.low <= exact.low && exact.high <= wide.high;
             assert!(wide.iter().zip(&ours).all(holds), "{name}, {key}");
         }
