@@ -8,6 +8,7 @@
 //! and the count negative-binomial, its variance grown by what is not known of the mean).
 
 mod dispersion;
+mod guess;
 mod interval;
 mod level;
 mod student;
@@ -16,36 +17,9 @@ mod weights;
 use super::negative_binomial::tails;
 
 pub use dispersion::{Dispersion, PRIOR_DISPERSION, Peers};
+pub use guess::{Guess, Means};
 pub use level::{Level, OUTBREAK_ABOVE};
 pub use weights::{GUARD_FROM, GUARD_PERIODS, HALF_LIFE_PERIODS, SEASONAL_HALF_LIFE, SEASONAL_PERIODS, Weights};
-
-/// Reports that a guess without any knowledge of the cell is worth.
-const VAGUE_EVENTS: f64 = 0.5;
-
-/// What is thought of a cell's mean before its own phase is looked at.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Guess {
-    /// Reports a period.
-    pub mean: f64,
-    /// Reports that the guess is worth.
-    pub events: f64,
-}
-
-impl Guess {
-    /// Next to nothing: the cell's own mean, half a report added.
-    pub fn vague(level: &Level) -> Self {
-        Self { mean: level.mean + VAGUE_EVENTS / level.periods.max(1.0), events: VAGUE_EVENTS }
-    }
-
-    /// A share of a mean: `elsewhere` of `of` reports at other phases came from the cell, `mean` is that of all of them at this
-    /// phase. `profile_events` says how far one cell's week may differ from that of all: by a standard deviation of 1 over
-    /// its root.
-    pub fn share((elsewhere, of): (u64, u64), mean: f64, profile_events: f64, dispersion: f64) -> Self {
-        let share = (elsewhere as f64 + 0.5) / (of as f64 + 1.0);
-        let events = 1.0 / (1.0 / profile_events + dispersion / (elsewhere as f64 + 0.5));
-        Self { mean: share * mean, events }
-    }
-}
 
 /// What to expect of a count.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,17 +1,21 @@
 //! A cell's history summed up: its mean, how much it tells, how much it varies. Past outbreaks are weighed down.
 
-use super::VAGUE_EVENTS;
 use super::dispersion::{PRIOR_DEGREES, PRIOR_DISPERSION, Peers};
+use super::guess::VAGUE_EVENTS;
 use super::weights::{Period, Sums, Weights};
+use crate::statistics::negative_binomial::upper_tail;
 use crate::statistics::same_phase::{Counts, MAX_PERIODS};
 
 /// Standardised Anscombe residual above which a period counts as a past outbreak. Noufaily et al. (2013) take 2.58; of a dozen
 /// periods that would often be an ordinary one, and the dispersion would come out too small.
 pub const OUTBREAK_ABOVE: f64 = 3.0;
+/// Probability of a count this high above which it is no outbreak however large its residual: counts that are rare and vary much have
+/// long tails, which the residuals of Poisson counts do not know of. That of [`OUTBREAK_ABOVE`] standard deviations.
+const OUTBREAK_BELOW: f64 = 0.00135;
 /// Periods from which on one of them can be told to be an outbreak: of two that differ nobody knows which was.
 const DAMPED_FROM: usize = 5;
 /// What damping takes off the dispersion of periods without any outbreak, put back: found by simulation, checked in the tests.
-const DAMPING_LOSS: f64 = 1.05;
+const DAMPING_LOSS: f64 = 1.04;
 /// At most one period in so many can be an outbreak.
 const MAX_OUTBREAKS_OF: usize = 3;
 /// Fewest reports in a period that are an outbreak, as in the reference's rule of five: of rare reports, two are none.
@@ -55,6 +59,9 @@ impl Level {
             let mean = self.mean * period.exposure;
             let error = (dispersion * (1.0 - period.weight * period.exposure / weights.sums.total)).sqrt();
             if period.count < f64::from(MIN_OUTBREAK) || !is_above(period.count, mean.sqrt(), OUTBREAK_ABOVE * error) {
+                return 1.0;
+            }
+            if upper_tail(period.count as u64, mean, dispersion) > OUTBREAK_BELOW {
                 return 1.0;
             }
             (1.5 * (period.count.cbrt().powi(2) * mean.powf(-1.0 / 6.0) - mean.sqrt()) / error).powi(-2)

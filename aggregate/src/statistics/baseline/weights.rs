@@ -110,6 +110,11 @@ impl Weights {
         self.counting
     }
 
+    /// Equally weighted periods like the window that would say as much.
+    pub fn equal_periods(&self) -> f64 {
+        if self.counting == 0 { 0.0 } else { self.sums.total * self.sums.total / self.sums.squares }
+    }
+
     /// The periods that count.
     pub(super) fn of_counts(&self, counts: &Counts) -> impl Iterator<Item = Period> + Clone {
         let all = counts.earlier[..self.periods].iter().zip(&self.weight).zip(&self.exposure);

@@ -8,7 +8,7 @@ use feedback::time::DAY_US;
 use super::city::{City, Seasons};
 use super::{Direction, Trend, TrendCell, TrendConfig, TrendWindow};
 use crate::statistics::CountSeries;
-use crate::statistics::baseline::{Baseline, Dispersion, Guess, Level, Peers, Weights};
+use crate::statistics::baseline::{Baseline, Dispersion, Guess, Level, Means, Peers, Weights};
 use crate::statistics::benjamini_hochberg::q_values;
 use crate::statistics::episode::{Rule, episode};
 use crate::statistics::gamma_poisson::Prior;
@@ -76,6 +76,29 @@ impl Kinds {
     fn kind(&self, cell: usize) -> usize {
         if self.is_city[cell] { self.topics } else { self.topic[cell] }
     }
+
+    /// What the cells of a kind let guess of one another, by kind: for windows whose periods leave no time between them, at which
+    /// else a cell could be looked at. Cells that hold nothing are not among those counted, and count as silent.
+    fn guesses<'a>(
+        &self,
+        counted: &[(usize, &Counts)],
+        levels: &[Level],
+        peers: &[Dispersion],
+        weights: impl Fn(usize) -> &'a Weights,
+    ) -> Vec<Option<Guess>> {
+        let mut silent = vec![0usize; self.topics + 1];
+        (0..self.topic.len()).for_each(|cell| silent[self.kind(cell)] += 1);
+        let mut means = vec![Means::default(); self.topics + 1];
+        let mut periods = vec![0.0; self.topics + 1];
+        for ((cell, _), level) in counted.iter().zip(levels) {
+            let kind = self.kind(*cell);
+            means[kind].add(level, peers[kind].moderated(level).value);
+            silent[kind] -= 1;
+            periods[kind] = weights(*cell).equal_periods();
+        }
+        means.iter_mut().zip(silent).zip(periods).for_each(|((means, silent), periods)| means.add_silent(silent, periods));
+        means.iter().map(Means::guess).collect()
+    }
 }
 
 /// Adds the cells of one window with their expectations and tests.
@@ -105,11 +128,12 @@ fn compare_window(
     let levels: Vec<Level> = counted.iter().zip(&alone).map(damped).collect();
     let peers = pooled(&levels);
 
+    let guesses = kinds.guesses(counted, &levels, &peers, weights);
     let baseline = |cell: usize, counts: &Counts, level: &Level, of: Option<(f64, u64)>| {
         let dispersion = peers[kinds.kind(cell)].moderated(level);
         let guess = match of.filter(|(mean, between)| *mean > 0.0 && *between > 0) {
             Some((mean, between)) => Guess::share((counts.between, between), mean, PROFILE_EVENTS, dispersion.value),
-            None => Guess::vague(level),
+            None => guesses[kinds.kind(cell)].unwrap_or_else(|| Guess::vague(level)),
         };
         Baseline::new(level, dispersion, guess)
     };
