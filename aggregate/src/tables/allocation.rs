@@ -9,12 +9,12 @@ pub mod stability;
 
 use std::sync::LazyLock;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use serde::{Deserialize, Serialize};
 
 use super::budgets::Budget;
-use super::columns::{count, number, text};
+use super::columns::Columns;
 use super::priorities::Priority;
 use super::{column, schema_of};
 use crate::config::WindowSpec;
@@ -242,31 +242,29 @@ fn batch(
     total: Option<f64>,
     price: Option<f64>,
 ) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let notes: Vec<Option<String>> = rows.iter().map(|row| (!row.note.is_empty()).then(|| row.note.join("; "))).collect();
     let units = |row: &Row<'_>| Some(row.units? as f64);
     let cost = |row: &Row<'_>| Some(row.budget?.unit_cost);
-    let columns: Vec<ArrayRef> = vec![
-        text(rows, |_| Some(window)),
-        number(rows, |_| total),
-        count(rows, |row| row.rank.map(|rank| rank as u64)),
-        text(rows, |row| row.district),
-        text(rows, |row| row.topic),
-        number(rows, |row| row.score),
-        number(rows, |row| row.need),
-        text(rows, |row| row.budget?.unit.as_deref()),
-        number(rows, cost),
-        count(rows, |row| row.units),
-        number(rows, |row| Some(units(row)? * cost(row)?)),
-        number(rows, |row| Some((units(row)? / row.need.filter(|need| *need > 0.0)?).min(1.0))),
-        number(rows, |row| Some(units(row)? * row.score?)),
-        number(rows, |row| Some(row.score? / cost(row)?)),
-        number(rows, |_| price),
-        number(rows, |row| Some(row.firmness?.funded)),
-        number(rows, |row| Some(row.firmness?.low)),
-        number(rows, |row| Some(row.firmness?.high)),
-        text(&notes, |note| note.as_deref()),
-    ];
-    RecordBatch::try_new(schema(), columns)
+    Columns::of(rows)
+        .text(|_| Some(window))
+        .number(|_| total)
+        .count(|row| row.rank.map(|rank| rank as u64))
+        .text(|row| row.district)
+        .text(|row| row.topic)
+        .number(|row| row.score)
+        .number(|row| row.need)
+        .text(|row| row.budget?.unit.as_deref())
+        .number(cost)
+        .count(|row| row.units)
+        .number(|row| Some(units(row)? * cost(row)?))
+        .number(|row| Some((units(row)? / row.need.filter(|need| *need > 0.0)?).min(1.0)))
+        .number(|row| Some(units(row)? * row.score?))
+        .number(|row| Some(row.score? / cost(row)?))
+        .number(|_| price)
+        .number(|row| Some(row.firmness?.funded))
+        .number(|row| Some(row.firmness?.low))
+        .number(|row| Some(row.firmness?.high))
+        .made_text(|row| (!row.note.is_empty()).then(|| row.note.join("; ")))
+        .batch(schema())
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Table `budgets`: reference data that the city supplies, what it costs to meet a need and how much can be done.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringViewArray};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use feedback::Topic;
 
+use super::columns::Columns;
 use super::{column, schema_of};
 use crate::config::Reference;
 use crate::error::AggregateError;
@@ -76,18 +77,14 @@ pub fn schema() -> SchemaRef {
 }
 
 pub(crate) fn table(reference: &Reference) -> Result<RecordBatch, AggregateError> {
-    let budgets = &reference.budgets;
-    let text =
-        |value: fn(&Budget) -> Option<&str>| -> ArrayRef { Arc::new(budgets.iter().map(value).collect::<StringViewArray>()) };
-    let columns: Vec<ArrayRef> = vec![
-        text(|budget| Some(&budget.topic)),
-        text(|budget| budget.district.as_deref()),
-        text(|budget| budget.unit.as_deref()),
-        Arc::new(Float64Array::from_iter_values(budgets.iter().map(|budget| budget.unit_cost))),
-        super::columns::count(budgets, |budget| budget.capacity),
-        super::columns::count(budgets, |budget| Some(budget.fixed_minimum)),
-    ];
-    Ok(RecordBatch::try_new(schema(), columns)?)
+    Ok(Columns::of(&reference.budgets)
+        .text(|budget| Some(&budget.topic))
+        .text(|budget| budget.district.as_deref())
+        .text(|budget| budget.unit.as_deref())
+        .number(|budget| Some(budget.unit_cost))
+        .count(|budget| budget.capacity)
+        .count(|budget| Some(budget.fixed_minimum))
+        .batch(schema())?)
 }
 
 #[cfg(test)]

@@ -2,34 +2,83 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringViewBuilder, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringViewBuilder, TimestampMicrosecondArray,
+};
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use feedback::Timestamp;
 
-/// Text.
-pub(super) fn text<'a, T>(rows: &'a [T], value: impl Fn(&'a T) -> Option<&'a str>) -> ArrayRef {
-    let mut builder = StringViewBuilder::with_capacity(rows.len()).with_deduplicate_strings();
-    rows.iter().for_each(|row| builder.append_option(value(row)));
-    Arc::new(builder.finish())
+use crate::statistics::Interval;
+
+/// The columns of a table, one by one in the order of its schema, each by what it shows of a row.
+pub(super) struct Columns<'a, T> {
+    rows: &'a [T],
+    made: Vec<ArrayRef>,
 }
 
-/// Counts; what does not fit into 63 bits is shown as the largest that does.
-pub(super) fn count<T>(rows: &[T], value: impl Fn(&T) -> Option<u64>) -> ArrayRef {
-    let capped = |row| value(row).map(|count| i64::try_from(count).unwrap_or(i64::MAX));
-    Arc::new(rows.iter().map(capped).collect::<Int64Array>())
-}
+impl<'a, T> Columns<'a, T> {
+    /// None yet.
+    pub(super) fn of(rows: &'a [T]) -> Self {
+        Self { rows, made: Vec::new() }
+    }
 
-/// Numbers; what is not finite is null.
-pub(super) fn number<T>(rows: &[T], value: impl Fn(&T) -> Option<f64>) -> ArrayRef {
-    Arc::new(rows.iter().map(|row| value(row).filter(|number| number.is_finite())).collect::<Float64Array>())
-}
+    fn and(mut self, column: ArrayRef) -> Self {
+        self.made.push(column);
+        self
+    }
 
-/// Moments.
-pub(super) fn time<T>(rows: &[T], value: impl Fn(&T) -> Option<Timestamp>) -> ArrayRef {
-    let moments: TimestampMicrosecondArray = rows.iter().map(|row| value(row).map(Timestamp::micros)).collect();
-    Arc::new(moments.with_timezone("UTC"))
-}
+    /// Text.
+    pub(super) fn text(self, value: impl Fn(&'a T) -> Option<&'a str>) -> Self {
+        let mut builder = StringViewBuilder::with_capacity(self.rows.len()).with_deduplicate_strings();
+        self.rows.iter().for_each(|row| builder.append_option(value(row)));
+        self.and(Arc::new(builder.finish()))
+    }
 
-/// Yes or no.
-pub(super) fn flag<T>(rows: &[T], value: impl Fn(&T) -> Option<bool>) -> ArrayRef {
-    Arc::new(rows.iter().map(value).collect::<BooleanArray>())
+    /// Text that is made for the table.
+    pub(super) fn made_text(self, value: impl Fn(&'a T) -> Option<String>) -> Self {
+        let mut builder = StringViewBuilder::with_capacity(self.rows.len()).with_deduplicate_strings();
+        self.rows.iter().for_each(|row| builder.append_option(value(row)));
+        self.and(Arc::new(builder.finish()))
+    }
+
+    /// Counts; what does not fit into 63 bits is shown as the largest that does.
+    pub(super) fn count(self, value: impl Fn(&'a T) -> Option<u64>) -> Self {
+        let capped = |row| value(row).map(|count| i64::try_from(count).unwrap_or(i64::MAX));
+        let column = self.rows.iter().map(capped).collect::<Int64Array>();
+        self.and(Arc::new(column))
+    }
+
+    /// Numbers; what is not finite is null.
+    pub(super) fn number(self, value: impl Fn(&'a T) -> Option<f64>) -> Self {
+        let column = self.rows.iter().map(|row| value(row).filter(|number| number.is_finite())).collect::<Float64Array>();
+        self.and(Arc::new(column))
+    }
+
+    /// The two ends of an interval.
+    pub(super) fn interval(self, value: impl Fn(&'a T) -> Option<Interval>) -> Self {
+        self.number(|row| value(row).map(|interval| interval.low)).number(|row| value(row).map(|interval| interval.high))
+    }
+
+    /// A number and the two ends of its interval.
+    pub(super) fn estimate(self, value: impl Fn(&'a T) -> Option<(f64, Interval)>) -> Self {
+        self.number(|row| value(row).map(|(number, _)| number)).interval(|row| value(row).map(|(_, interval)| interval))
+    }
+
+    /// Moments.
+    pub(super) fn time(self, value: impl Fn(&'a T) -> Option<Timestamp>) -> Self {
+        let moments: TimestampMicrosecondArray = self.rows.iter().map(|row| value(row).map(Timestamp::micros)).collect();
+        self.and(Arc::new(moments.with_timezone("UTC")))
+    }
+
+    /// Yes or no.
+    pub(super) fn flag(self, value: impl Fn(&'a T) -> Option<bool>) -> Self {
+        let column = self.rows.iter().map(value).collect::<BooleanArray>();
+        self.and(Arc::new(column))
+    }
+
+    /// The table.
+    pub(super) fn batch(self, schema: SchemaRef) -> Result<RecordBatch, ArrowError> {
+        RecordBatch::try_new(schema, self.made)
+    }
 }

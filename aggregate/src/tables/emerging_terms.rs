@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use feedback::schema::timestamp_type;
 use feedback::{Timestamp, Topic};
 
-use super::columns::{count, number, text, time};
+use super::columns::Columns;
 use super::{column, schema_of};
 use crate::dictionary::CITY;
 use crate::error::AggregateError;
@@ -80,32 +80,31 @@ pub(crate) fn table(state: &State, windows: &[Window]) -> Result<RecordBatch, Ag
         code => state.words.district.word(code).map(|word| &**word),
     };
     let share = |(said, of): (usize, usize)| (of > 0).then(|| said as f64 / of as f64);
-    let example = |number: usize| -> ArrayRef { text(&rows, |row: &Row<'_>| row.term.examples.get(number).and_then(id)) };
-    let columns: Vec<ArrayRef> = vec![
-        text(&rows, |row| Some(&row.window.spec.name)),
-        text(&rows, district),
-        text(&rows, |row| state.words.language.word(row.term.language).map(|word| &**word)),
-        text(&rows, |row| Some(&row.term.phrase)),
-        count(&rows, |row| Some(row.term.words as u64)),
-        text(&rows, |row| Topic::from_code(row.term.topic).map(Topic::as_str)),
-        time(&rows, |row| Some(Timestamp::from_micros(row.window.range.start))),
-        time(&rows, |row| Some(Timestamp::from_micros(row.window.range.end))),
-        count(&rows, |row| Some(row.term.reports as u64)),
-        count(&rows, |row| Some(row.term.reporters as u64)),
-        count(&rows, |row| Some(row.term.now.0 as u64)),
-        count(&rows, |row| Some(row.term.now.1 as u64)),
-        count(&rows, |row| Some(row.term.before.0 as u64)),
-        count(&rows, |row| Some(row.term.before.1 as u64)),
-        number(&rows, |row| share(row.term.now)),
-        number(&rows, |row| share(row.term.before)),
-        number(&rows, |row| Some(row.term.difference.log_odds)),
-        number(&rows, |row| Some(row.term.difference.z)),
-        number(&rows, |row| Some(row.term.difference.p_value)),
-        number(&rows, |row| Some(row.term.q_value)),
-        example(0),
-        example(1),
-        example(2),
-        text(&rows, |row| row.note.as_deref()),
-    ];
-    Ok(RecordBatch::try_new(schema(), columns)?)
+    let example = |number: usize| move |row: &Row<'_>| row.term.examples.get(number).and_then(id);
+    Ok(Columns::of(&rows)
+        .text(|row| Some(&row.window.spec.name))
+        .text(district)
+        .text(|row| state.words.language.word(row.term.language).map(|word| &**word))
+        .text(|row| Some(&row.term.phrase))
+        .count(|row| Some(row.term.words as u64))
+        .text(|row| Topic::from_code(row.term.topic).map(Topic::as_str))
+        .time(|row| Some(Timestamp::from_micros(row.window.range.start)))
+        .time(|row| Some(Timestamp::from_micros(row.window.range.end)))
+        .count(|row| Some(row.term.reports as u64))
+        .count(|row| Some(row.term.reporters as u64))
+        .count(|row| Some(row.term.now.0 as u64))
+        .count(|row| Some(row.term.now.1 as u64))
+        .count(|row| Some(row.term.before.0 as u64))
+        .count(|row| Some(row.term.before.1 as u64))
+        .number(|row| share(row.term.now))
+        .number(|row| share(row.term.before))
+        .number(|row| Some(row.term.difference.log_odds))
+        .number(|row| Some(row.term.difference.z))
+        .number(|row| Some(row.term.difference.p_value))
+        .number(|row| Some(row.term.q_value))
+        .text(example(0))
+        .text(example(1))
+        .text(example(2))
+        .text(|row| row.note.as_deref())
+        .batch(schema())?)
 }

@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::columns::{count, number, text};
+use super::columns::Columns;
 use super::{column, schema_of};
 use crate::statistics::benjamini_hochberg::q_values;
 use crate::statistics::share_difference::{Difference, compare};
@@ -122,27 +122,22 @@ pub fn rows(windows: &[(&str, usize, Vec<ToneCell<'_>>)]) -> Result<RecordBatch,
             rows.push(Row { window, periods: *periods, cell, difference, q_value: difference.map(|_| q_value) });
         }
     }
-    let rows = rows.as_slice();
-    RecordBatch::try_new(
-        schema(),
-        vec![
-            text(rows, |row| Some(row.window)),
-            text(rows, |row| row.cell.district),
-            text(rows, |row| row.cell.topic),
-            count(rows, |row| Some(row.cell.now.texts)),
-            number(rows, |row| row.cell.now.share()),
-            count(rows, |row| Some(row.cell.before.texts)),
-            number(rows, |row| row.cell.before.share()),
-            number(rows, |row| row.difference.map(|found| found.difference)),
-            number(rows, |row| row.difference.map(|found| found.interval.low)),
-            number(rows, |row| row.difference.map(|found| found.interval.high)),
-            number(rows, |row| row.difference.map(|found| found.p_value)),
-            number(rows, |row| row.q_value),
-            text(rows, |row| Some(row.direction())),
-            count(rows, |row| Some(row.periods as u64)),
-            text(rows, |row| row.note()),
-        ],
-    )
+    Columns::of(&rows)
+        .text(|row| Some(row.window))
+        .text(|row| row.cell.district)
+        .text(|row| row.cell.topic)
+        .count(|row| Some(row.cell.now.texts))
+        .number(|row| row.cell.now.share())
+        .count(|row| Some(row.cell.before.texts))
+        .number(|row| row.cell.before.share())
+        .number(|row| row.difference.map(|found| found.difference))
+        .interval(|row| row.difference.map(|found| found.interval))
+        .number(|row| row.difference.map(|found| found.p_value))
+        .number(|row| row.q_value)
+        .text(|row| Some(row.direction()))
+        .count(|row| Some(row.periods as u64))
+        .text(|row| row.note())
+        .batch(schema())
 }
 
 #[cfg(test)]

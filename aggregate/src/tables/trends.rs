@@ -20,7 +20,7 @@ use arrow::error::ArrowError;
 use feedback::Timestamp;
 use feedback::schema::timestamp_type;
 
-use super::columns::{count, number, text, time};
+use super::columns::Columns;
 use super::{column, schema_of};
 use crate::statistics::baseline::{Baseline, Comparison};
 use crate::statistics::gamma_poisson::Shrunk;
@@ -233,31 +233,27 @@ pub fn table<S>(
     // What is missing is missing in all cells of a window.
     let notes: Vec<Option<String>> =
         (0..windows.len()).map(|window| note(trends.iter().find(|trend| trend.window == window)?, first)).collect();
-    RecordBatch::try_new(
-        schema(),
-        vec![
-            text(trends, |trend| Some(windows[trend.window].name)),
-            text(trends, |trend| cells[trend.cell].district),
-            text(trends, |trend| cells[trend.cell].topic),
-            count(trends, |trend| Some(trend.observed)),
-            number(trends, |trend| trend.baseline.map(|b| b.mean)),
-            number(trends, |trend| trend.comparison.map(|c| c.ratio)),
-            number(trends, |trend| trend.interval.map(|i| i.low)),
-            number(trends, |trend| trend.interval.map(|i| i.high)),
-            number(trends, |trend| trend.comparison.map(|c| c.p_value())),
-            number(trends, |trend| trend.q_value),
-            text(trends, |trend| Some(trend.direction.as_str())),
-            time(trends, |trend| trend.since),
-            time(trends, |trend| trend.announced_at),
-            time(trends, |trend| Some(trend.phase.start)),
-            time(trends, |trend| Some(trend.phase.end)),
-            count(trends, |trend| Some(trend.compared as u64)),
-            number(trends, |trend| trend.baseline.map(|b| b.dispersion.value)),
-            number(trends, |trend| trend.shrunk.map(|s| s.mean)),
-            text(trends, |trend| trend.baseline.map(|_| "same_phase")),
-            text(trends, |trend| notes[trend.window].as_deref()),
-        ],
-    )
+    Columns::of(trends)
+        .text(|trend| Some(windows[trend.window].name))
+        .text(|trend| cells[trend.cell].district)
+        .text(|trend| cells[trend.cell].topic)
+        .count(|trend| Some(trend.observed))
+        .number(|trend| trend.baseline.map(|b| b.mean))
+        .number(|trend| trend.comparison.map(|c| c.ratio))
+        .interval(|trend| trend.interval)
+        .number(|trend| trend.comparison.map(|c| c.p_value()))
+        .number(|trend| trend.q_value)
+        .text(|trend| Some(trend.direction.as_str()))
+        .time(|trend| trend.since)
+        .time(|trend| trend.announced_at)
+        .time(|trend| Some(trend.phase.start))
+        .time(|trend| Some(trend.phase.end))
+        .count(|trend| Some(trend.compared as u64))
+        .number(|trend| trend.baseline.map(|b| b.dispersion.value))
+        .number(|trend| trend.shrunk.map(|s| s.mean))
+        .text(|trend| trend.baseline.map(|_| "same_phase"))
+        .text(|trend| notes[trend.window].as_deref())
+        .batch(schema())
 }
 
 fn note(trend: &Trend, first: Option<Timestamp>) -> Option<String> {

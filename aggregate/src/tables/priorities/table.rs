@@ -2,12 +2,13 @@
 
 use std::sync::LazyLock;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 
-use super::super::columns::{count, flag, number, text};
+use super::super::columns::Columns;
 use super::super::{column, schema_of};
 use super::{Component, Priority, PriorityConfig, PriorityError, Sensitivity, Standing};
+use crate::statistics::ranks::RankSet;
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     use DataType::{Boolean, Float64, Int64, Utf8View};
@@ -79,45 +80,49 @@ pub fn schema() -> SchemaRef {
 /// The table of priorities computed with the same configuration, in the order given.
 pub fn table(priorities: &[Priority<'_>], config: &PriorityConfig) -> Result<RecordBatch, PriorityError> {
     let weights = config.weights.normalised()?;
-    let place = |value: fn(&Standing) -> usize| {
-        count(priorities, |p: &Priority<'_>| p.standing.as_ref().map(|standing| value(standing) as u64))
-    };
+    // What is known of a cell that has a place.
+    let place =
+        |value: fn(&Standing) -> usize| move |p: &Priority<'_>| p.standing.as_ref().map(|standing| value(standing) as u64);
     let variant = |value: fn(&Sensitivity) -> usize| {
-        count(priorities, |p: &Priority<'_>| p.standing.as_ref().map(|standing| value(&standing.sensitivity) as u64))
+        move |p: &Priority<'_>| p.standing.as_ref().map(|standing| value(&standing.sensitivity) as u64)
     };
-    let says = |value: &dyn Fn(&Standing) -> bool| flag(priorities, |p: &Priority<'_>| p.standing.as_ref().map(value));
-    let mut columns: Vec<ArrayRef> = vec![
-        text(priorities, |p| Some(p.window)),
-        place(|s| s.rank.rank),
-        place(|s| s.rank.low),
-        place(|s| s.rank.high),
-        text(priorities, |p| p.input.district),
-        text(priorities, |p| p.input.topic),
-        number(priorities, |p| p.score),
-        number(priorities, |p| p.error),
-        place(|s| s.raw_rank),
-        text(priorities, |p| p.standing.as_ref().and_then(|s| s.moved_by.as_deref())),
-        place(|s| s.marginal.low),
-        place(|s| s.marginal.high),
-        count(priorities, |_| Some(config.top_k as u64)),
-        says(&|s| s.rank.certainly_top(config.top_k)),
-        says(&|s| s.rank.possibly_top(config.top_k)),
-        variant(|s| s.without_tone),
-        says(&|s| s.sensitivity.holds_without_tone(&s.rank)),
-        variant(|s| s.without_votes),
-        says(&|s| s.sensitivity.holds_without_votes(&s.rank)),
-        variant(|s| s.weights_low),
-        variant(|s| s.weights_high),
-        says(&|s| s.sensitivity.holds_weights_varied(&s.rank)),
-        count(priorities, |p| Some(p.input.reports)),
-        count(priorities, |p| Some(p.input.votes)),
-    ];
+    let holds = |value: fn(&Sensitivity, &RankSet) -> bool| {
+        move |p: &Priority<'_>| p.standing.as_ref().map(|standing| value(&standing.sensitivity, &standing.rank))
+    };
+    let top = |value: fn(&RankSet, usize) -> bool| {
+        move |p: &Priority<'_>| p.standing.as_ref().map(|standing| value(&standing.rank, config.top_k))
+    };
+    let mut columns = Columns::of(priorities)
+        .text(|p| Some(p.window))
+        .count(place(|s| s.rank.rank))
+        .count(place(|s| s.rank.low))
+        .count(place(|s| s.rank.high))
+        .text(|p| p.input.district)
+        .text(|p| p.input.topic)
+        .number(|p| p.score)
+        .number(|p| p.error)
+        .count(place(|s| s.raw_rank))
+        .text(|p| p.standing.as_ref().and_then(|s| s.moved_by.as_deref()))
+        .count(place(|s| s.marginal.low))
+        .count(place(|s| s.marginal.high))
+        .count(|_| Some(config.top_k as u64))
+        .flag(top(RankSet::certainly_top))
+        .flag(top(RankSet::possibly_top))
+        .count(variant(|s| s.without_tone))
+        .flag(holds(Sensitivity::holds_without_tone))
+        .count(variant(|s| s.without_votes))
+        .flag(holds(Sensitivity::holds_without_votes))
+        .count(variant(|s| s.weights_low))
+        .count(variant(|s| s.weights_high))
+        .flag(holds(Sensitivity::holds_weights_varied))
+        .count(|p| Some(p.input.reports))
+        .count(|p| Some(p.input.votes));
     for (component, weight) in weights.into_iter().enumerate() {
-        columns.push(number(priorities, |p| p.parts[component].map(|part| part.raw)));
-        columns.push(number(priorities, |p| p.parts[component].map(|part| part.scaled)));
-        columns.push(number(priorities, |_| Some(weight)));
-        columns.push(number(priorities, |p| p.weighted[component]));
+        columns = columns
+            .number(|p| p.parts[component].map(|part| part.raw))
+            .number(|p| p.parts[component].map(|part| part.scaled))
+            .number(|_| Some(weight))
+            .number(|p| p.weighted[component]);
     }
-    columns.push(text(priorities, |p| p.note.as_deref()));
-    Ok(RecordBatch::try_new(schema(), columns)?)
+    Ok(columns.text(|p| p.note.as_deref()).batch(schema())?)
 }

@@ -10,7 +10,7 @@ use arrow::error::ArrowError;
 
 pub use compare::{Against, Dimension, Heard, Share, Voices, compare};
 
-use super::columns::{count, number, text};
+use super::columns::Columns;
 use super::{column, schema_of};
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -91,45 +91,35 @@ pub fn schema() -> SchemaRef {
 
 /// The table.
 pub fn rows(shares: &[Share<'_>]) -> Result<RecordBatch, ArrowError> {
-    let s = shares;
-    RecordBatch::try_new(
-        schema(),
-        vec![
-            text(s, |s| Some(s.window)),
-            text(s, |s| Some(s.dimension.as_str())),
-            text(s, |s| s.value.as_deref()),
-            text(s, |s| s.value.as_deref().filter(|_| s.dimension == Dimension::District)),
-            count(s, |s| Some(s.voices.reports)),
-            count(s, |s| s.voices.reporters),
-            number(s, |s| s.population),
-            number(s, |s| s.reports_per_1000.map(|r| r.rate)),
-            number(s, |s| s.reports_per_1000.map(|r| r.interval.low)),
-            number(s, |s| s.reports_per_1000.map(|r| r.interval.high)),
-            number(s, |s| s.reporters_per_1000.map(|r| r.rate)),
-            number(s, |s| s.reporters_per_1000.map(|r| r.interval.low)),
-            number(s, |s| s.reporters_per_1000.map(|r| r.interval.high)),
-            number(s, |s| s.by_population.map(|a| a.expected)),
-            number(s, |s| s.by_population.map(|a| a.index)),
-            number(s, |s| s.by_population.map(|a| a.interval.low)),
-            number(s, |s| s.by_population.map(|a| a.interval.high)),
-            number(s, |s| s.by_need.map(|a| a.expected)),
-            number(s, |s| s.by_need.map(|a| a.index)),
-            number(s, |s| s.by_need.map(|a| a.interval.low)),
-            number(s, |s| s.by_need.map(|a| a.interval.high)),
-            number(s, |s| s.deprivation),
-            count(s, |s| s.band.map(|band| band as u64)),
-            number(s, |s| s.rate.and_then(|r| r.mean_delay)),
-            number(s, |s| s.rate.map(|r| r.delay_interval.low)),
-            number(s, |s| s.rate.map(|r| r.delay_interval.high)),
-            number(s, |s| s.against_rest.map(|r| r.ratio)),
-            number(s, |s| s.need_per_1000),
-            number(s, |s| s.outreach),
-            count(s, |s| s.outreach_rank.map(|rank| rank as u64)),
-            number(s, |s| s.evenness.map(|e| e.r)),
-            number(s, |s| s.evenness.map(|e| e.interval.low)),
-            number(s, |s| s.evenness.map(|e| e.interval.high)),
-            number(s, |s| s.evenness.map(|e| e.variation)),
-            text(s, |s| s.note.as_deref()),
-        ],
-    )
+    Columns::of(shares)
+        .text(|s| Some(s.window))
+        .text(|s| Some(s.dimension.as_str()))
+        .text(|s| s.value.as_deref())
+        .text(|s| s.value.as_deref().filter(|_| s.dimension == Dimension::District))
+        .count(|s| Some(s.voices.reports))
+        .count(|s| s.voices.reporters)
+        .number(|s| s.population)
+        .number(|s| s.reports_per_1000.map(|r| r.rate))
+        .interval(|s| s.reports_per_1000.map(|r| r.interval))
+        .number(|s| s.reporters_per_1000.map(|r| r.rate))
+        .interval(|s| s.reporters_per_1000.map(|r| r.interval))
+        .number(|s| s.by_population.map(|a| a.expected))
+        .number(|s| s.by_population.map(|a| a.index))
+        .interval(|s| s.by_population.map(|a| a.interval))
+        .number(|s| s.by_need.map(|a| a.expected))
+        .number(|s| s.by_need.map(|a| a.index))
+        .interval(|s| s.by_need.map(|a| a.interval))
+        .number(|s| s.deprivation)
+        .count(|s| s.band.map(|band| band as u64))
+        .number(|s| s.rate.and_then(|r| r.mean_delay))
+        .interval(|s| s.rate.map(|r| r.delay_interval))
+        .number(|s| s.against_rest.map(|r| r.ratio))
+        .number(|s| s.need_per_1000)
+        .number(|s| s.outreach)
+        .count(|s| s.outreach_rank.map(|rank| rank as u64))
+        .number(|s| s.evenness.map(|e| e.r))
+        .interval(|s| s.evenness.map(|e| e.interval))
+        .number(|s| s.evenness.map(|e| e.variation))
+        .text(|s| s.note.as_deref())
+        .batch(schema())
 }

@@ -8,17 +8,15 @@
 mod again;
 mod case;
 mod reasons;
+mod table;
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use feedback::Timestamp;
 
-use super::columns::{count, number, text};
-use super::{column, schema_of};
+use super::columns::Columns;
 use crate::statistics::benjamini_hochberg::q_values;
 use crate::statistics::kaplan_meier::{self, Duration, Median};
 use crate::statistics::log_rank::{Everybody, LogRank};
@@ -29,6 +27,7 @@ pub use again::{RADIUS_M, Sighting, came_up_again};
 pub use case::{Again, Case};
 use case::{Group, Tally, hours};
 pub use reasons::says_nothing_done;
+pub use table::{band_schema, schema};
 
 /// Fewest cases of which a median or a share is shown.
 pub const DEFAULT_MIN_CASES: u64 = 5;
@@ -126,106 +125,6 @@ fn tone_change(tally: &Tally) -> ToneChange {
     ToneChange { before, after, change, interval: Interval { low: change - half, high: change + half } }
 }
 
-/// The columns after the group's own.
-fn measures() -> Vec<Field> {
-    use DataType::{Float64, Int64, Utf8View};
-    let real = |name: &str, doc: &str| column(name, Float64, true, doc);
-    let whole = |name: &str, doc: &str| column(name, Int64, false, doc);
-    vec![
-        whole("n", "cases"),
-        whole("open", "cases not closed yet; they count in the medians with the time they have waited"),
-        whole("answered", "cases with a first answer"),
-        real(
-            "first_answer_median_h",
-            "median hours to the first answer (Kaplan-Meier); null is not reached or too few cases, see note",
-        ),
-        real("first_answer_low_h", "lower end of its 95% interval, hours; null is without bound"),
-        real("first_answer_high_h", "upper end of its 95% interval, hours; null is without bound"),
-        real("close_median_h", "median hours to closing (Kaplan-Meier); null is not reached or too few cases, see note"),
-        real("close_low_h", "lower end of its 95% interval, hours; null is without bound"),
-        real("close_high_h", "upper end of its 95% interval, hours; null is without bound"),
-        whole("promised", "cases with a promised date that has come or that are closed"),
-        whole("overdue", "of these, closed after the date or still open"),
-        real("overdue_share", "overdue / promised, 0 to 1; null where promised are too few"),
-        real("overdue_share_low", "lower end of its 95% interval (Wilson)"),
-        real("overdue_share_high", "upper end of its 95% interval (Wilson)"),
-        whole("reopened", "cases opened again after having been closed"),
-        real(
-            "first_answer_expected",
-            "first answers that there would be, had the cases waited as those of the same agency and topic do in the whole city; more than answered is slower",
-        ),
-        real(
-            "first_answer_p_value",
-            "log-rank test against the rest of the city, same agency and topic; null with too few cases here or there",
-        ),
-        real(
-            "close_expected",
-            "closings that there would be, had the cases lasted as those of the same agency and topic do in the whole city; more than n - open is slower",
-        ),
-        real(
-            "close_p_value",
-            "log-rank test against the rest of the city, same agency and topic; null with too few cases here or there",
-        ),
-        real(
-            "close_q_value",
-            "close_p_value corrected for all comparisons of the table (false-discovery rate, Benjamini & Hochberg)",
-        ),
-        whole("closed_with_text", "closed cases whose last closing has a text"),
-        whole(
-            "no_action",
-            "of these, the text says that nothing was done, by a list of phrases in six languages; other words are missed: a lower bound",
-        ),
-        real("no_action_share", "no_action / closed_with_text; null where these are too few"),
-        real("no_action_share_low", "lower end of its 95% interval (Wilson)"),
-        real("no_action_share_high", "upper end of its 95% interval (Wilson)"),
-        whole(
-            "watched",
-            "closed cases with a place, closed long enough ago (again_within_days) to tell whether they come up again",
-        ),
-        whole("reported_again", "of these, a resident reported the same topic within 50 m in that time"),
-        real("reported_again_share", "reported_again / watched; null where these are too few"),
-        real("reported_again_share_low", "lower end of its 95% interval (Wilson)"),
-        real("reported_again_share_high", "upper end of its 95% interval (Wilson)"),
-        whole("tone_pairs", "of reported_again, both reports have a text whose tone is known"),
-        real("negative_before", "mean probability of a negative tone in the first of the two; null with too few pairs"),
-        real("negative_after", "mean probability of a negative tone in the second"),
-        real("negative_change", "negative_after - negative_before; above 0 is angrier after the closing"),
-        real("negative_change_low", "lower end of its 95% interval (paired, normal)"),
-        real("negative_change_high", "upper end of its 95% interval (paired, normal)"),
-        column("note", Utf8View, true, "why numbers are missing"),
-    ]
-}
-
-static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-    use DataType::Utf8View;
-    let key = [
-        column("agency", Utf8View, true, "who is responsible; null is unknown"),
-        column("topic", Utf8View, true, "topic; null is unknown"),
-        column("district", Utf8View, true, "district; null is unknown, '*' the whole city"),
-    ];
-    schema_of(key.into_iter().chain(measures()))
-});
-
-static BAND_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-    use DataType::{Int64, Utf8View};
-    let key = [
-        column("agency", Utf8View, true, "who is responsible; null is unknown"),
-        column("topic", Utf8View, true, "topic; null is unknown"),
-        column("deprivation_band", Int64, false, "band of the districts, 1 the least deprived; compared with the other bands"),
-    ];
-    schema_of(key.into_iter().chain(measures()))
-});
-
-/// The schema of [`rows`].
-pub fn schema() -> SchemaRef {
-    SCHEMA.clone()
-}
-
-/// The schema of [`band_rows`].
-pub fn band_schema() -> SchemaRef {
-    BAND_SCHEMA.clone()
-}
-
 /// The table as of a moment: a row for every agency, topic and district with cases, and one over all districts (`*`), ordered by
 /// agency, topic and district. Each case comes with the position of its key in `keys`; keys that are equal are one group. Groups of
 /// fewer than `min_cases` show counts only. The order of the cases changes no bit.
@@ -237,9 +136,8 @@ pub fn rows<'a>(
     as_of: Timestamp,
     min_cases: u64,
 ) -> Result<RecordBatch, ArrowError> {
-    let table = table(keys, cases, as_of, min_cases, true);
-    let names = vec![text(&table, |row| row.key.0), text(&table, |row| row.key.1), text(&table, |row| row.key.2)];
-    to_batch(schema(), names, &table)
+    let rows = compare(keys, cases, as_of, min_cases, true);
+    table::measured(Columns::of(&rows).text(|row| row.key.0).text(|row| row.key.1).text(|row| row.key.2)).batch(schema())
 }
 
 /// The same by deprivation band: the third part of a key is the band's number, and there is no row over all bands.
@@ -249,13 +147,13 @@ pub fn band_rows<'a>(
     as_of: Timestamp,
     min_cases: u64,
 ) -> Result<RecordBatch, ArrowError> {
-    let table = table(keys, cases, as_of, min_cases, false);
+    let rows = compare(keys, cases, as_of, min_cases, false);
     let band = |row: &Row<'a>| row.key.2.and_then(|band| band.parse().ok());
-    let names = vec![text(&table, |row| row.key.0), text(&table, |row| row.key.1), count(&table, band)];
-    to_batch(band_schema(), names, &table)
+    table::measured(Columns::of(&rows).text(|row| row.key.0).text(|row| row.key.1).count(band)).batch(band_schema())
 }
 
-fn table<'a>(
+/// Every row, with its comparisons.
+fn compare<'a>(
     keys: &[Key<'a>],
     cases: impl IntoIterator<Item = (usize, Case)>,
     as_of: Timestamp,
@@ -300,55 +198,6 @@ fn table<'a>(
         row.close_q_value = Some(q_value).filter(|q| !q.is_nan());
     }
     table
-}
-
-fn to_batch(schema: SchemaRef, names: Vec<ArrayRef>, table: &[Row<'_>]) -> Result<RecordBatch, ArrowError> {
-    let tally = |value: fn(&Tally) -> u64| count(table, |row| Some(value(&row.tally)));
-    let share = |of: fn(&Row<'_>) -> Option<(f64, Interval)>| {
-        [
-            number(table, |row| of(row).map(|(share, _)| share)),
-            number(table, |row| of(row).map(|(_, interval)| interval.low)),
-            number(table, |row| of(row).map(|(_, interval)| interval.high)),
-        ]
-    };
-    let mut columns = names;
-    columns.extend([
-        tally(|t| t.cases),
-        tally(|t| t.cases - t.closed),
-        tally(|t| t.answered),
-        number(table, |row| row.answer.value),
-        number(table, |row| row.answer.low),
-        number(table, |row| row.answer.high),
-        number(table, |row| row.close.value),
-        number(table, |row| row.close.low),
-        number(table, |row| row.close.high),
-        tally(|t| t.promised),
-        tally(|t| t.overdue),
-    ]);
-    columns.extend(share(|row| row.overdue));
-    columns.extend([
-        tally(|t| t.reopened),
-        number(table, |row| row.compared.answer.map(|c| c.expected)),
-        number(table, |row| row.compared.answer.and_then(|c| c.p_value)),
-        number(table, |row| row.compared.close.map(|c| c.expected)),
-        number(table, |row| row.compared.close.and_then(|c| c.p_value)),
-        number(table, |row| row.close_q_value),
-        tally(|t| t.explained),
-        tally(|t| t.nothing_done),
-    ]);
-    columns.extend(share(|row| row.nothing_done));
-    columns.extend([tally(|t| t.watched), tally(|t| t.again)]);
-    columns.extend(share(|row| row.again));
-    columns.extend([
-        tally(|t| t.pairs),
-        number(table, |row| row.tone.map(|t| t.before)),
-        number(table, |row| row.tone.map(|t| t.after)),
-        number(table, |row| row.tone.map(|t| t.change)),
-        number(table, |row| row.tone.map(|t| t.interval.low)),
-        number(table, |row| row.tone.map(|t| t.interval.high)),
-        text(table, |row| row.note.as_deref()),
-    ]);
-    RecordBatch::try_new(schema, columns)
 }
 
 #[cfg(test)]

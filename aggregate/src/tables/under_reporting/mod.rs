@@ -12,7 +12,7 @@ use arrow::error::ArrowError;
 pub use estimate::{ALL, Adjusted, Adjustment, Estimate, Exposure, UnderReportingConfig, estimates};
 pub use model::{Term, terms};
 
-use super::columns::{count, number, text};
+use super::columns::Columns;
 use super::{column, schema_of};
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -90,34 +90,25 @@ pub fn schema() -> SchemaRef {
 
 /// The table `under_reporting`.
 pub fn rows(estimates: &[Estimate<'_>]) -> Result<RecordBatch, ArrowError> {
-    let e = estimates;
-    RecordBatch::try_new(
-        schema(),
-        vec![
-            text(e, |e| e.district),
-            text(e, |e| e.topic),
-            count(e, |e| Some(e.counts.incidents)),
-            count(e, |e| Some(e.counts.repeats)),
-            number(e, |e| Some(e.counts.days())),
-            number(e, |e| e.rate.map(|r| r.rate)),
-            number(e, |e| e.rate.map(|r| r.interval.low)),
-            number(e, |e| e.rate.map(|r| r.interval.high)),
-            number(e, |e| e.rate.and_then(|r| r.mean_delay)),
-            number(e, |e| e.rate.map(|r| r.delay_interval.low)),
-            number(e, |e| e.rate.map(|r| r.delay_interval.high)),
-            number(e, |e| e.against_rest.map(|r| r.ratio)),
-            number(e, |e| e.against_rest.map(|r| r.interval.low)),
-            number(e, |e| e.against_rest.map(|r| r.interval.high)),
-            number(e, |e| e.against_rest.map(|r| r.p_value)),
-            number(e, |e| e.adjustment.map(|a| a.rate)),
-            number(e, |e| e.adjustment.map(|a| a.interval.low)),
-            number(e, |e| e.adjustment.map(|a| a.interval.high)),
-            number(e, |e| e.adjusted.map(|a| a.incidents)),
-            number(e, |e| e.adjusted.map(|a| a.interval.low)),
-            number(e, |e| e.adjusted.map(|a| a.interval.high)),
-            text(e, |e| e.note),
-        ],
-    )
+    Columns::of(estimates)
+        .text(|e| e.district)
+        .text(|e| e.topic)
+        .count(|e| Some(e.counts.incidents))
+        .count(|e| Some(e.counts.repeats))
+        .number(|e| Some(e.counts.days()))
+        .number(|e| e.rate.map(|r| r.rate))
+        .interval(|e| e.rate.map(|r| r.interval))
+        .number(|e| e.rate.and_then(|r| r.mean_delay))
+        .interval(|e| e.rate.map(|r| r.delay_interval))
+        .number(|e| e.against_rest.map(|r| r.ratio))
+        .interval(|e| e.against_rest.map(|r| r.interval))
+        .number(|e| e.against_rest.map(|r| r.p_value))
+        .number(|e| e.adjustment.map(|a| a.rate))
+        .interval(|e| e.adjustment.map(|a| a.interval))
+        .number(|e| e.adjusted.map(|a| a.incidents))
+        .interval(|e| e.adjusted.map(|a| a.interval))
+        .text(|e| e.note)
+        .batch(schema())
 }
 
 static MODEL_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -150,22 +141,18 @@ pub fn model_schema() -> SchemaRef {
 
 /// The table `under_reporting_model`.
 pub fn model_rows(terms: &[Term]) -> Result<RecordBatch, ArrowError> {
-    let t = terms;
-    RecordBatch::try_new(
-        model_schema(),
-        vec![
-            text(t, |t| Some(&t.name)),
-            number(t, |t| t.estimate.map(|e| e.coefficient.exp())),
-            number(t, |t| t.estimate.map(|e| e.interval.low.exp())),
-            number(t, |t| t.estimate.map(|e| e.interval.high.exp())),
-            number(t, |t| t.estimate.map(|e| e.coefficient)),
-            number(t, |t| t.estimate.map(|e| e.standard_error)),
-            number(t, |t| t.estimate.map(|e| e.p_value)),
-            number(t, |t| t.scale.map(|s| s.0)),
-            number(t, |t| t.scale.map(|s| s.1)),
-            count(t, |t| Some(t.districts as u64)),
-            number(t, |t| t.dispersion),
-            text(t, |t| t.note.as_deref()),
-        ],
-    )
+    Columns::of(terms)
+        .text(|t| Some(&t.name))
+        .number(|t| t.estimate.map(|e| e.coefficient.exp()))
+        .number(|t| t.estimate.map(|e| e.interval.low.exp()))
+        .number(|t| t.estimate.map(|e| e.interval.high.exp()))
+        .number(|t| t.estimate.map(|e| e.coefficient))
+        .number(|t| t.estimate.map(|e| e.standard_error))
+        .number(|t| t.estimate.map(|e| e.p_value))
+        .number(|t| t.scale.map(|s| s.0))
+        .number(|t| t.scale.map(|s| s.1))
+        .count(|t| Some(t.districts as u64))
+        .number(|t| t.dispersion)
+        .text(|t| t.note.as_deref())
+        .batch(model_schema())
 }
