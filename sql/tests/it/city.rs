@@ -149,6 +149,10 @@ pub fn fetched(payload: Vec<u8>, offset: u64) -> Fetched {
     }
 }
 
+fn budget(topic: &str, unit_cost: f64, capacity: Option<u64>, fixed_minimum: u64) -> Budget {
+    Budget { topic: topic.to_owned(), district: None, unit: None, unit_cost, capacity, fixed_minimum }
+}
+
 /// A city whose tables can be asked.
 pub struct City {
     pub aggregator: Aggregator,
@@ -160,20 +164,17 @@ pub struct City {
 impl City {
     /// Empty, with segments of `segment_rows`.
     pub fn new(segment_rows: usize) -> Self {
+        Self::with_budgets(
+            segment_rows,
+            vec![budget("parks_trees", 500.0, None, 0), budget("drainage_flooding", 200.0, Some(1), 1)],
+        )
+    }
+
+    fn with_budgets(segment_rows: usize, budgets: Vec<Budget>) -> Self {
         let clock = Arc::new(ManualClock::at(time("2011-08-29T12:00:00Z")));
         let district = |name: &str, population| District { name: name.to_owned(), population, ..District::default() };
-        let budget = |topic: &str, unit_cost, capacity, fixed_minimum| Budget {
-            topic: topic.to_owned(),
-            district: None,
-            unit: None,
-            unit_cost,
-            capacity,
-            fixed_minimum,
-        };
-        let reference = Reference {
-            districts: vec![district("Dorchester", Some(90_000.0)), district("Roxbury", Some(50_000.0))],
-            budgets: vec![budget("parks_trees", 500.0, None, 0), budget("drainage_flooding", 200.0, Some(1), 1)],
-        };
+        let reference =
+            Reference { districts: vec![district("Dorchester", Some(90_000.0)), district("Roxbury", Some(50_000.0))], budgets };
         let config = Config { segment_rows, ..Config::default() };
         let metrics = Metrics::register(&Registry::new()).unwrap();
         let aggregator = Aggregator::open(config, reference, clock.clone(), metrics, 1).unwrap();
@@ -247,6 +248,34 @@ pub fn hurricane() -> City {
     let letter = br#"{"stage":"enrich","reason":"not JSON","raw_partition":0,"raw_offset":99,"received_at":"2011-08-28T20:31:00Z","length":1,"bytes":"x","truncated":false}"#;
     city.aggregator.take_dead(&fetched(letter.to_vec(), 0));
     city.aggregator.publish();
+    city
+}
+
+/// A city of which nothing has been heard.
+pub fn silent() -> City {
+    let mut city = City::new(4);
+    city.aggregator.publish();
+    city
+}
+
+/// A city of which one report is known, which nobody answered, from a district that the city does not describe; and a budget that
+/// has to pay for nothing.
+pub fn one_report() -> City {
+    let mut city = City::with_budgets(4, vec![budget("roads", 100.0, None, 0)]);
+    let report = |id, at| Record {
+        agency: Some("Public Works"),
+        district: Some("Back Bay"),
+        topic: Some(Topic::Roads),
+        tone: Some([0.5, 0.5, 0.0]),
+        author: Some(1),
+        ..Record::report(id, at, "pothole")
+    };
+    // Another one, taken back, has moved the watermark on.
+    city.take(&[
+        report("boston311:001", "2011-08-28T13:05:00Z"),
+        report("boston311:002", "2011-08-28T15:30:00Z"),
+        Record { kind: Some(Kind::Erase), id: "boston311:002".into(), at: "2011-08-28T15:35:00Z", ..Record::default() },
+    ]);
     city
 }
 

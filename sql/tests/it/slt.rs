@@ -1,5 +1,6 @@
 //! Every table, function and error as data files: `tests/slt/*.slt` against the day after a hurricane, `tests/slt/weeks/*.slt` against a
-//! city with five weeks behind it. A new test is a new file.
+//! city with five weeks behind it, `silent/` and `one_report/` against cities that know nothing and next to nothing. A new test is a
+//! new file.
 //!
 //! `CIVICPULSE_UPDATE_SLT=1` rewrites the expected results; look at the difference before believing it.
 
@@ -98,4 +99,10 @@ async fn every_file_holds() {
 #[tokio::test]
 async fn every_file_about_weeks_holds() {
     hold(&files("weeks"), &city::weeks()).await;
+}
+
+#[tokio::test]
+async fn every_file_about_nothing_holds() {
+    hold(&files("silent"), &city::silent()).await;
+    hold(&files("one_report"), &city::one_report()).await;
 }
