@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use aggregate::statistics::negative_binomial;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::support::{program, root, shared, sql, succeed};
@@ -112,17 +113,73 @@ fn the_hurricane_is_announced_once_where_it_was_and_is_gone_when_it_is_over() {
     let late: Vec<&Seen> = day.iter().filter(|row| row.at >= moment("2011-09-04T12:00:00Z")).collect();
     assert!(!late.is_empty() && late.iter().all(|row| row.direction != "rising"), "{late:?}");
 
-    // A quiet week: announcements in the day's window stay within the nominal rate, one false in twenty at any moment.
-    let quiet = ("2011-11-07T05:00:00Z", "2011-11-14T05:00:00Z");
-    let week = seen(&data, WINDOWS[1], "direction IN ('rising', 'falling')", quiet, TimeDelta::hours(6));
-    let called: BTreeSet<(String, String)> = week.iter().map(|row| (row.district.clone(), row.topic.clone())).collect();
-    println!("called in a quiet week: {called:?}");
+    let quiet = QuietWeek::of(&data);
+    println!("{quiet:?}");
+    quiet.check();
 
     if std::env::var_os("CIVICPULSE_BLESS").is_some_and(|value| value == "1") {
         let folder = root().join("docs/stories");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("hurricane.svg"), chart(&day)).unwrap();
-        std::fs::write(folder.join("hurricane.md"), page(&hour, &day, &called)).unwrap();
+        std::fs::write(folder.join("hurricane.md"), page(&hour, &day, &quiet)).unwrap();
+    }
+}
+
+/// A week in November in which nothing but a holiday (the 11th) happened, in the window of 24 hours.
+#[derive(Debug)]
+struct QuietWeek {
+    /// Pairs of district and topic that were called rising or falling at any of the moments asked for.
+    called: BTreeSet<(String, String)>,
+    /// Comparisons at the ends of its seven days, whose windows have no report in common, ...
+    compared: u64,
+    /// ... and how many of them had a p-value up to each of [`LEVELS`].
+    flagged: [u64; LEVELS.len()],
+}
+
+const LEVELS: [f64; 2] = [0.05, 0.01];
+const QUIET: (&str, &str) = ("2011-11-07T05:00:00Z", "2011-11-14T05:00:00Z");
+const QUIET_DAYS: usize = 7;
+const QUIET_STEP_HOURS: i64 = 6;
+
+impl QuietWeek {
+    fn of(data: &Path) -> Self {
+        let step = TimeDelta::hours(QUIET_STEP_HOURS);
+        let week = seen(data, WINDOWS[1], "direction IN ('rising', 'falling')", QUIET, step);
+        let called = week.iter().map(|row| (row.district.clone(), row.topic.clone())).collect();
+        let day = |day: i64| {
+            let end = (moment(QUIET.1) - TimeDelta::days(day)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+            format!("SELECT p_value FROM trends(window => '{}', as_of => '{end}') WHERE p_value IS NOT NULL", WINDOWS[1])
+        };
+        let days = (0..QUIET_DAYS as i64).map(day).collect::<Vec<_>>().join(" UNION ALL ");
+        let up_to = |level: f64| format!("count(*) FILTER (WHERE p_value <= {level})");
+        let counts = format!("SELECT count(*), {} FROM ({days})", LEVELS.map(up_to).join(", "));
+        let answer = sql(data, &counts);
+        let line = answer.lines().nth(1).expect("one row");
+        let numbers: Vec<u64> = line.split(',').map(|field| field.parse().unwrap()).collect();
+        Self { called, compared: numbers[0], flagged: [numbers[1], numbers[2]] }
+    }
+
+    /// What is flagged is no more than chance would flag if nothing had changed anywhere.
+    ///
+    /// At a level of `a` a comparison is flagged with a probability of at most `a` (counts are whole numbers), so that of `n` no
+    /// more than `n a` are expected; the binomial standard deviation is the root of `n a (1 - a)`, three of which leave one chance in
+    /// 740.
+    ///
+    /// A pair is called because its q-value is at most 0.05, which among all cells of one moment happens with a probability of at
+    /// most 0.05 where nothing has changed, or because it was announced at a moment of the episodes' grid, of which a day has
+    /// 24; at each of these too with a probability of at most 0.05 for all cells together. By the additivity of expectations, however
+    /// dependent moments are, no more than (29 + 7 * 24) * 0.05 = 9.9 pairs are expected in the week; beyond the 99% point of the
+    /// Poisson distribution of that mean something would be wrong.
+    fn check(&self) {
+        for (level, flagged) in LEVELS.into_iter().zip(self.flagged) {
+            let n = self.compared as f64;
+            let most = n * level + 3.0 * (n * level * (1.0 - level)).sqrt();
+            assert!(n > 1000.0 && (flagged as f64) <= most, "{flagged} of {n} at {level}, {most} at most");
+        }
+        let moments = QUIET_DAYS * 24 / QUIET_STEP_HOURS as usize + 1;
+        let expected = 0.05 * (moments + QUIET_DAYS * 24) as f64;
+        let most = negative_binomial::quantile(0.99, expected, 1.0).unwrap();
+        assert!(self.called.len() as u64 <= most, "{} pairs were called, {most} at most: {:?}", self.called.len(), self.called);
     }
 }
 
@@ -131,7 +188,7 @@ fn local(at: DateTime<Utc>) -> String {
     (at - TimeDelta::hours(4)).format("%a %d %b, %H:%M").to_string()
 }
 
-fn page(hour: &[Seen], day: &[Seen], called: &BTreeSet<(String, String)>) -> String {
+fn page(hour: &[Seen], day: &[Seen], quiet: &QuietWeek) -> String {
     let mut page = String::from(
         "# The hurricane of 28 August 2011\n\n\
          Boston's 311 portal, July to December 2011, replayed from the start: eight weeks of history when Irene came. Times are local. \
@@ -161,12 +218,20 @@ fn page(hour: &[Seen], day: &[Seen], called: &BTreeSet<(String, String)>) -> Str
     let _ = write!(
         page,
         "\nIn the window of 24 hours the whole city's row was last `rising` on {over}.\n\n\
-         ## A quiet week\n\nFrom 7 to 13 November, asked every six hours, the window of 24 hours called {} pairs of district and topic \
-         rising or falling",
-        called.len()
+         ## A quiet week\n\nFrom 7 to 13 November (the 11th is a holiday), asked every six hours, the window of 24 hours called {} pairs of \
+         district and topic rising or falling",
+        quiet.called.len()
     );
-    let names: Vec<String> = called.iter().map(|(district, topic)| format!("{district}: {topic}")).collect();
+    let names: Vec<String> = quiet.called.iter().map(|(district, topic)| format!("{district}: {topic}")).collect();
     let _ = writeln!(page, "{}.", if names.is_empty() { String::new() } else { format!(" ({})", names.join("; ")) });
+    let n = quiet.compared as f64;
+    let [five, one] = quiet.flagged.map(|flagged| 100.0 * flagged as f64 / n);
+    let _ = writeln!(
+        page,
+        "\nOf {n} comparisons at the ends of its seven days, {five:.1}% had a p-value of 0.05 or less and {one:.2}% one of 0.01 or less: no \
+         more than chance would flag, which the test holds them to. Pairs that are called are within what the rates of 5% of \
+         `q_value` and of announcements allow in a week of hourly looks, 9.9 expected and 18 at most (the 99% point)."
+    );
     page
 }
 
