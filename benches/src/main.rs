@@ -81,6 +81,15 @@ enum Bench {
         #[arg(long, default_value_t = 1_000_000)]
         reports: usize,
     },
+    /// A minute of event time in a city of 200 districts with two years behind it, to the table `trends`.
+    Tick {
+        /// Minutes.
+        #[arg(long, default_value_t = 120)]
+        ticks: usize,
+        /// Seed of the city.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// From a checkpoint to the first answer.
     Restart {
         /// Reports in the checkpoint.
@@ -114,6 +123,7 @@ fn main() -> Result<()> {
             }
             Bench::Queries { records } => queries::measure(records)?,
             Bench::Rows { reports } => memory::rows(reports)?,
+            Bench::Tick { ticks, seed } => trends::tick(ticks, seed)?,
             Bench::Restart { reports } => restart::measure(reports)?,
         };
         println!("{}", machine::report(figures)?);

@@ -1,6 +1,6 @@
 //! How often a count is flagged though nothing has changed, against the nominal rate.
 
-use aggregate::statistics::baseline::{Baseline, Guess, Level, Peers, Weights};
+use aggregate::statistics::baseline::{Baseline, Guess, Level, Means, Peers, Weights};
 use aggregate::statistics::negative_binomial;
 use aggregate::statistics::same_phase::Counts;
 use rand::SeedableRng;
@@ -37,6 +37,8 @@ pub struct Calibration {
     flagged: [f64; LEVELS.len()],
     /// That over what the fitted distributions promise for the same counts, by level.
     of_nominal: [f64; LEVELS.len()],
+    /// The same where means are drawn to that of all cells, as in windows of whole weeks.
+    of_nominal_drawn: [f64; LEVELS.len()],
 }
 
 /// `series` series of every setting, the districts of one topic.
@@ -59,18 +61,29 @@ fn one((dispersion, mean, periods): (f64, f64, usize), series: usize, random: &m
     let damped = |(counts, level): (&Counts, &Level)| level.damped(counts, &weights, peers.dispersion(level).value);
     let levels: Vec<Level> = histories.iter().zip(&alone).map(damped).collect();
     let peers = pooled(&levels);
-    let (mut flagged, mut of_nominal) = ([0.0; LEVELS.len()], [0.0; LEVELS.len()]);
-    for (at, level) in LEVELS.into_iter().enumerate() {
-        let (mut truth, mut nominal) = (0.0, 0.0);
-        for history in &levels {
-            let Some(baseline) = Baseline::new(history, peers.dispersion(history), Guess::vague(history)) else { continue };
+    let mut means = Means::default();
+    levels.iter().for_each(|level| means.add(level, peers.dispersion(level).value));
+    let drawn = means.guess();
+    // Truly flagged, and promised to be.
+    let rates = |level: f64, guess: &dyn Fn(&Level) -> Guess| {
+        let baseline = |history: &Level| Baseline::new(history, peers.dispersion(history), guess(history));
+        levels.iter().filter_map(baseline).fold((0.0, 0.0), |(truth, nominal), baseline| {
             let count = first_flagged(&baseline, level);
-            truth += negative_binomial::upper_tail(count, mean, dispersion);
-            nominal += baseline.compare(count).at_least;
-        }
-        (flagged[at], of_nominal[at]) = (truth / series as f64, truth / nominal);
+            let flagged = negative_binomial::upper_tail(count, mean, dispersion);
+            (truth + flagged, nominal + baseline.compare(count).at_least)
+        })
+    };
+    let alone = LEVELS.map(|level| rates(level, &Guess::vague));
+    let of_all = LEVELS.map(|level| rates(level, &|history| drawn.unwrap_or_else(|| Guess::vague(history))));
+    let ratio = |(truth, nominal): (f64, f64)| truth / nominal;
+    Calibration {
+        dispersion,
+        mean,
+        periods,
+        flagged: alone.map(|(truth, _)| truth / series as f64),
+        of_nominal: alone.map(ratio),
+        of_nominal_drawn: of_all.map(ratio),
     }
-    Calibration { dispersion, mean, periods, flagged, of_nominal }
 }
 
 /// The smallest count that is flagged as too high at this level.
