@@ -1,5 +1,6 @@
-//! Trains the compact tier and reports on it: `cargo run --release -p models --example train -- WEIGHTS [REPORT] [name=value ...]`.
-//! What `shares` needs to know of the weights goes to `quantify.json` beside them.
+//! Trains the compact tier and reports on it: `cargo run --release -p models --example train -- WEIGHTS [REPORT [PYTHON]]
+//! [name=value ...]`. What `shares` needs to know of the weights goes to `quantify.json` beside them. PYTHON is an interpreter
+//! that has the package `vaderSentiment`, to be measured beside.
 
 use std::path::Path;
 
@@ -21,7 +22,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (model, examples) = (CompactModel::from_bytes(&bytes)?, examples(&options)?);
     let reference = Reference::of_training(&bytes, &options, &mut |line| eprintln!("{line}"))?;
     std::fs::write(Path::new(weights).with_file_name(Reference::FILE_NAME), reference.to_json())?;
-    let report = models::evaluate::report(&model, &examples, None)?;
+    let vader = paths.get(2).map(Path::new);
+    let report = models::evaluate::report(&model, &examples, vader)?;
     match paths.get(1) {
         Some(path) => std::fs::write(path, report)?,
         None => print!("{report}"),

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::LANGUAGE_GROUPS;
 use super::network::{EMBEDDING, HEADS, Network, OUTPUTS};
 use super::table::{MAX_ROWS, Quantised, Slots};
+use super::{TEMPERATURE_GROUPS, Temperatures};
 
 const MAGIC: &[u8; 8] = b"CIVCOMPT";
 /// The format of weights files that this program reads. Raised whenever a feature or a shape changes.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 /// No weights file is larger; more is refused before it is read.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
@@ -62,8 +62,7 @@ pub(crate) struct Weights {
     pub(crate) common_rows: u32,
     pub(crate) rows: Quantised,
     pub(crate) network: Network,
-    /// A temperature for each group of languages and head.
-    pub(crate) temperatures: [[f32; HEADS.len()]; LANGUAGE_GROUPS],
+    pub(crate) temperatures: Temperatures,
 }
 
 impl Weights {
@@ -136,7 +135,7 @@ fn header(rows: usize, common_rows: u32) -> [u32; HEADER_NUMBERS] {
 }
 
 fn file_bytes(rows: usize) -> usize {
-    let numbers = EMBEDDING + Network::PARAMETERS + LANGUAGE_GROUPS * HEADS.len();
+    let numbers = EMBEDDING + Network::PARAMETERS + TEMPERATURE_GROUPS * HEADS.len();
     HEADER_BYTES + rows * (4 + EMBEDDING) + numbers * 4 + 8
 }
 
@@ -183,7 +182,7 @@ impl<'a> Reader<'a> {
         for value in network.parameters_mut() {
             *value = self.f32()?;
         }
-        let mut temperatures = [[1.0; HEADS.len()]; LANGUAGE_GROUPS];
+        let mut temperatures = [[1.0; HEADS.len()]; TEMPERATURE_GROUPS];
         for temperature in temperatures.iter_mut().flatten() {
             *temperature = self.f32().filter(|value| *value > 0.0)?;
         }
@@ -206,7 +205,7 @@ mod tests {
             common_rows: 1,
             rows: Quantised::new(&rows),
             network,
-            temperatures: [[1.5; HEADS.len()]; LANGUAGE_GROUPS],
+            temperatures: [[1.5; HEADS.len()]; TEMPERATURE_GROUPS],
         }
     }
 

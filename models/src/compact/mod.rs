@@ -5,7 +5,7 @@
 //! network goes). Features that training has not seen often enough have no row, so an unknown language adds nothing and
 //! the answer falls back to what the heads expect on average. The rows of a word's n-grams are added up once and remembered,
 //! since a few thousand words make up most of what is written. Probabilities are softmax with a temperature per head and
-//! group of languages, fitted on development data (Guo et al. 2017).
+//! group of messages, fitted on development data (Guo et al. 2017).
 
 mod file;
 mod network;
@@ -20,8 +20,8 @@ pub(crate) use file::Weights;
 pub use file::{FORMAT_VERSION, WeightsError};
 pub(crate) use network::{Block, EMBEDDING, HEADS, Network, OUTPUTS, TONE_EMBEDDING, add_scaled};
 pub use pass::Scratch;
-pub use reading::Reading;
-pub(crate) use reading::softmax;
+pub use reading::{EMERGENCY_FROM, MISSED_EMERGENCY_COST, Reading};
+pub(crate) use reading::{argmax, emergency_from, softmax, urgency_decision};
 pub(crate) use table::{MAX_ROWS, Quantised, Slots, bag_weight};
 
 use crate::features::Input;
@@ -29,8 +29,15 @@ use crate::features::Input;
 /// The weights that come with the program.
 static SHIPPED_BYTES: &[u8] = include_bytes!("../../weights/compact.bin");
 
-/// Groups of languages that share a temperature: English, and every other or unknown one.
+/// Groups of languages that share what is measured: English, and every other or unknown one.
 pub(crate) const LANGUAGE_GROUPS: usize = 2;
+
+/// Groups of messages that share a temperature: each group of languages without and with a title. A title says in other words
+/// or in the same what the text says, so that the evidence is counted twice and the heads are surer than they should be.
+pub(crate) const TEMPERATURE_GROUPS: usize = 2 * LANGUAGE_GROUPS;
+
+/// A temperature for each group of messages and head.
+pub(crate) type Temperatures = [[f32; HEADS.len()]; TEMPERATURE_GROUPS];
 
 /// A trained model. Immutable and shared between threads; each thread brings its [`Scratch`].
 #[derive(Debug)]
@@ -77,7 +84,7 @@ impl CompactModel {
     }
 
     /// Replaces the temperatures.
-    pub(crate) fn set_temperatures(&mut self, temperatures: [[f32; HEADS.len()]; LANGUAGE_GROUPS]) {
+    pub(crate) fn set_temperatures(&mut self, temperatures: Temperatures) {
         self.weights.temperatures = temperatures;
     }
 
@@ -99,13 +106,19 @@ impl CompactModel {
     /// Reads one message: calibrated probabilities of every head. Any input has an answer, in bounded time.
     pub fn read(&self, input: &Input<'_>, scratch: &mut Scratch) -> Reading {
         let logits = self.logits(input, scratch);
-        Reading::new(&logits, &self.weights.temperatures[language_group(input.language)])
+        Reading::new(&logits, &self.weights.temperatures[temperature_group(input)])
     }
 
     /// Logits before calibration.
     pub(crate) fn logits(&self, input: &Input<'_>, scratch: &mut Scratch) -> [f32; OUTPUTS] {
         self.weights.network.forward(&scratch.embed(input, &self.weights, self.checksum))
     }
+}
+
+/// The group of a message.
+pub(crate) fn temperature_group(input: &Input<'_>) -> usize {
+    let titled = input.title.is_some_and(|title| !title.trim().is_empty());
+    language_group(input.language) + if titled { LANGUAGE_GROUPS } else { 0 }
 }
 
 /// The group of an ISO 639-1 code.

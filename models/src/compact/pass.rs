@@ -5,8 +5,8 @@ use super::network::{EMBEDDING, Embedding, TONE_EMBEDDING};
 use super::table::bag_weight;
 use crate::features::{Extractor, Input, Sink};
 
-/// Words that a thread remembers: what fits into the second-level cache of a core with everything else.
-const REMEMBERED_WORDS: usize = 1 << 13;
+/// Words that a thread remembers: four megabytes, of which the words that everybody uses stay near the core.
+const REMEMBERED_WORDS: usize = 1 << 15;
 
 /// Buffers of one thread that reads texts. Reading allocates nothing once they have grown to the longest text seen.
 #[derive(Debug)]

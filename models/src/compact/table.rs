@@ -49,9 +49,10 @@ impl Slots {
         }
     }
 
-    /// Replaces `rows` with the rows of `hashes`. On its own, before the rows are read: lookups that do not wait for each
-    /// other keep several cache misses under way at once.
+    /// Replaces `rows` with the rows of `hashes`. Every place is touched first: loads that nothing waits for keep many cache
+    /// misses under way at once, and most of the time of a text is waiting for memory.
     pub(crate) fn rows(&self, hashes: &[u32], rows: &mut Vec<u32>) {
+        std::hint::black_box(hashes.iter().fold(0, |touched, hash| touched ^ self.0[home(*hash)]));
         rows.clear();
         rows.extend(hashes.iter().filter_map(|hash| self.row(*hash)));
     }
@@ -93,6 +94,9 @@ impl Quantised {
         /// Rows whose sum cannot leave 16 bits: 256 * 127 < 32768.
         const CHUNK: usize = 256;
         for chunk in rows.chunks(CHUNK) {
+            // Both ends, since a row may lie in two lines of the cache; see `Slots::rows`.
+            let ends = |row: &u32| self.rows[*row as usize][0] ^ self.rows[*row as usize][EMBEDDING - 1];
+            std::hint::black_box(chunk.iter().fold(0, |touched, row| touched ^ ends(row)));
             let mut part = [0i16; EMBEDDING];
             for row in chunk {
                 for (part, value) in part.iter_mut().zip(&self.rows[*row as usize]) {

@@ -1,5 +1,7 @@
 //! Figures from predictions: recall and F1 by class, calibration error, Brier score.
 
+use crate::compact::argmax;
+
 /// What a head said about labelled texts: a row per text.
 #[derive(Clone, Debug, Default)]
 pub struct Predictions {
@@ -24,10 +26,15 @@ impl Predictions {
 
     /// Texts by true class and most probable class.
     pub fn confusion(&self) -> Vec<Vec<usize>> {
+        self.confusion_by(argmax)
+    }
+
+    /// Texts by true class and the class that `decide` takes from the probabilities.
+    pub fn confusion_by(&self, decide: impl Fn(&[f32]) -> usize) -> Vec<Vec<usize>> {
         let classes = self.rows.first().map_or(0, |(_, probabilities)| probabilities.len());
         let mut matrix = vec![vec![0; classes]; classes];
         for (truth, probabilities) in &self.rows {
-            matrix[*truth][best(probabilities)] += 1;
+            matrix[*truth][decide(probabilities)] += 1;
         }
         matrix
     }
@@ -41,9 +48,19 @@ impl Predictions {
         })
     }
 
-    /// Share of texts whose most probable class is at most `distance` codes from the true one.
-    pub fn within(&self, distance: usize) -> f64 {
-        self.share(|truth, probabilities| best(probabilities).abs_diff(truth) <= distance)
+    /// Share of texts for which `decide` takes a class at most `distance` codes from the true one.
+    pub fn within(&self, distance: usize, decide: impl Fn(&[f32]) -> usize) -> f64 {
+        self.share(|truth, probabilities| decide(probabilities).abs_diff(truth) <= distance)
+    }
+
+    /// Recall and precision of one class where it is taken from a probability of `from` on.
+    pub fn recall_precision_from(&self, class: usize, from: f32) -> (f64, f64) {
+        let taken = |probabilities: &[f32]| probabilities[class] >= from;
+        let count = |wanted: &dyn Fn(usize, &[f32]) -> bool| {
+            self.rows.iter().filter(|(truth, probabilities)| wanted(*truth, probabilities)).count() as f64
+        };
+        let right = count(&|truth, probabilities| truth == class && taken(probabilities));
+        (right / count(&|truth, _| truth == class), right / count(&|_, probabilities| taken(probabilities)))
     }
 
     /// Mean over classes of the share of their texts that were found.
@@ -77,7 +94,7 @@ impl Predictions {
         const BINS: usize = 15;
         let mut bins = [(0.0f64, 0.0f64); BINS];
         for (truth, probabilities) in &self.rows {
-            let class = best(probabilities);
+            let class = argmax(probabilities);
             let bin = &mut bins[((probabilities[class] * BINS as f32) as usize).min(BINS - 1)];
             bin.0 += f64::from(probabilities[class]);
             bin.1 += f64::from(u8::from(class == *truth));
@@ -96,7 +113,7 @@ impl Predictions {
     /// Share of wrong answers among the `coverage` of texts that the head is surest of (El-Yaniv & Wiener 2010).
     pub fn risk(&self, coverage: f64) -> f64 {
         let mut answers: Vec<(f32, bool)> = (self.rows.iter())
-            .map(|(truth, probabilities)| (probabilities[best(probabilities)], best(probabilities) == *truth))
+            .map(|(truth, probabilities)| (probabilities[argmax(probabilities)], argmax(probabilities) == *truth))
             .collect();
         answers.sort_by(|a, b| b.0.total_cmp(&a.0));
         answers.truncate((coverage * answers.len() as f64).ceil() as usize);
@@ -106,10 +123,6 @@ impl Predictions {
     fn share(&self, right: impl Fn(usize, &[f32]) -> bool) -> f64 {
         mean(self.rows.iter().map(|(truth, probabilities)| f64::from(u8::from(right(*truth, probabilities)))))
     }
-}
-
-fn best(probabilities: &[f32]) -> usize {
-    (1..probabilities.len()).fold(0, |best, class| if probabilities[class] > probabilities[best] { class } else { best })
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
@@ -130,7 +143,9 @@ mod tests {
         predictions.push(2, &[0.0, 0.4, 0.6]);
         assert_eq!(predictions.top(1), 0.75);
         assert_eq!(predictions.top(2), 1.0);
-        assert_eq!(predictions.within(1), 1.0);
+        assert_eq!(predictions.within(1, argmax), 1.0);
+        assert_eq!(predictions.recall_precision_from(0, 0.3), (1.0, 1.0));
+        assert_eq!(predictions.recall_precision_from(0, 0.15), (1.0, 2.0 / 3.0));
         assert_eq!((predictions.risk(1.0), predictions.risk(0.5)), (0.25, 0.0), "the surest two are right");
         assert!((predictions.macro_recall() - 2.5 / 3.0).abs() < 1e-9);
         assert!((predictions.macro_f1() - (2.0 / 3.0 + 2.0 / 3.0 + 1.0) / 3.0).abs() < 1e-9);

@@ -1,6 +1,7 @@
 //! Measuring a model on the texts that training keeps aside.
 
 pub mod behaviours;
+mod clock;
 pub mod metrics;
 mod peer;
 mod report;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::compact::{CompactModel, HEADS, Scratch};
 use crate::train::Example;
+pub use clock::{Stopwatch, load_average};
 use metrics::Predictions;
 pub use peer::{PeerError, Vader};
 pub use report::report;

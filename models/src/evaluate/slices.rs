@@ -7,7 +7,7 @@ use feedback::{Signal, Tone, Topic, Urgency};
 
 use super::ByHead;
 use super::metrics::Predictions;
-use crate::compact::{CompactModel, HEADS, Scratch};
+use crate::compact::{CompactModel, HEADS, Scratch, urgency_decision};
 use crate::train::Example;
 
 /// Texts of a slice below which no figure is shown: it would be noise.
@@ -78,7 +78,8 @@ pub(super) fn confusion(by_head: &ByHead, out: &mut String) {
         let Some(p) = by_head.get(&(head, source)) else { continue };
         let _ = writeln!(out, "\n## Confusion: {head}, {source}\n\n| written \\ read | {} |", words.join(" | "));
         let _ = writeln!(out, "| --- |{}", " ---: |".repeat(words.len()));
-        for (word, row) in words.iter().zip(p.confusion()) {
+        let matrix = if head == "urgency" { p.confusion_by(urgency_decision) } else { p.confusion() };
+        for (word, row) in words.iter().zip(matrix) {
             let counts: Vec<String> = row.iter().map(usize::to_string).collect();
             let _ = writeln!(out, "| {word} | {} |", counts.join(" | "));
         }

@@ -3,6 +3,8 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::danger::Signs;
+use super::kinds;
 use super::names;
 use super::polarity;
 use super::scope::{self, Role};
@@ -31,6 +33,8 @@ pub(super) struct Facts {
     pub(super) strength: i8,
     /// Tells of fire, injury or violence.
     pub(super) alarm: bool,
+    /// What it is a sign of, where somebody may be in danger.
+    pub(super) signs: Signs,
     /// Nothing but marks.
     pub(super) empty: bool,
     pub(super) elongated: bool,
@@ -48,18 +52,19 @@ impl Facts {
     /// Reads `text`, which `word` holds afterwards. `is_common` knows which unigrams are usually written small.
     fn of(text: &str, word: &mut Word, is_common: impl Fn(u32) -> bool) -> Self {
         let unigram = word.read(text);
-        let listed_name = names::is_name(unigram);
+        let name = names::doubt(unigram);
         Self {
             unigram,
             case: word.case(),
             role: if text.contains(['\'', '’']) && word.ends_in_nt() { Role::Negation } else { scope::role(unigram) },
             strength: polarity::of_word(word, unigram),
             alarm: polarity::is_alarm(word, unigram),
+            signs: Signs::of(word, unigram),
             empty: word.is_empty(),
             elongated: word.elongated,
             link: word.is_link(),
-            listed_name,
-            doubtful_name: !listed_name && names::is_doubtful(unigram),
+            listed_name: name == Some(false),
+            doubtful_name: name == Some(true),
             common: is_common(unigram),
         }
     }
@@ -90,7 +95,7 @@ pub(super) struct Found<'a> {
     /// Where it is remembered.
     pub(super) slot: usize,
     pub(super) facts: Facts,
-    /// Its n-grams, when they were hashed just now.
+    /// Its n-grams and classes, when they were looked up just now.
     pub(super) grams: Option<&'a [u32]>,
 }
 
@@ -123,6 +128,7 @@ impl Memory {
         let facts = Facts::of(text, &mut self.word, is_common);
         self.grams.clear();
         self.word.grams(&mut self.grams);
+        self.grams.extend(kinds::of(facts.unigram).into_iter().flatten());
         if let Some(entry) = self.entries.get_mut(slot) {
             *entry = (key, facts);
         }

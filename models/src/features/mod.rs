@@ -8,8 +8,11 @@
 
 mod casing;
 mod context;
+mod danger;
 mod facts;
 mod hash;
+mod kinds;
+mod listed;
 mod names;
 mod polarity;
 mod scan;

@@ -6,6 +6,7 @@
 
 use std::sync::LazyLock;
 
+use super::listed::{Listed, earlier};
 use super::word::Word;
 
 /// Names that are words as well.
@@ -16,23 +17,16 @@ const DOUBTFUL: &str = "Amber Angel April Art Ash August Autumn Baker Bill Bisho
     Prince Princess Promise Queen Rich Robin Rose Ruby Sage Sky Star Sue Summer Sunny Tiny Trinity Unique Victor Violet Walker \
     White Will Winter Wong Young Yan";
 
-static NAMES: LazyLock<Vec<u32>> = LazyLock::new(|| hashes(include_str!("names.txt")));
-static DOUBTFUL_NAMES: LazyLock<Vec<u32>> = LazyLock::new(|| hashes(DOUBTFUL));
-
-fn hashes(names: &str) -> Vec<u32> {
+/// Names, and whether each is a word as well.
+static NAMES: LazyLock<Listed<bool>> = LazyLock::new(|| {
     let mut word = Word::default();
-    let mut hashes: Vec<u32> = names.split_whitespace().map(|name| word.read(name)).collect();
-    hashes.sort_unstable();
-    hashes.dedup();
-    hashes
-}
+    let mut list = |names: &'static str, doubtful: bool| -> Vec<(u32, bool)> {
+        names.split_whitespace().map(|name| (word.read(name), doubtful)).collect()
+    };
+    Listed::new([list(include_str!("names.txt"), false), list(DOUBTFUL, true)].concat(), earlier)
+});
 
-/// Whether the unigram is that of a name on the list.
-pub(super) fn is_name(unigram: u32) -> bool {
-    NAMES.binary_search(&unigram).is_ok()
-}
-
-/// Whether the unigram is that of a name which is a word as well.
-pub(super) fn is_doubtful(unigram: u32) -> bool {
-    DOUBTFUL_NAMES.binary_search(&unigram).is_ok()
+/// Whether the unigram is that of a name: `Some(true)` for one that is a word as well.
+pub(super) fn doubt(unigram: u32) -> Option<bool> {
+    NAMES.get(unigram)
 }

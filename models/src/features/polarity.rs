@@ -8,6 +8,7 @@
 use std::sync::LazyLock;
 
 use super::hash::Hash;
+use super::listed::{Listed, earlier};
 use super::word::Word;
 
 /// Letters of the shortest stem; shorter beginnings are not looked up.
@@ -15,14 +16,20 @@ const MIN_STEM_CHARS: usize = 3;
 /// Letters of the longest stem.
 const MAX_STEM_CHARS: usize = 14;
 
-/// Hashes with strengths from -2 (strong blame) to 2 (strong praise), sorted for binary search.
-#[derive(Default)]
+/// Words and stems with strengths from -2 (strong blame) to 2 (strong praise).
 struct Entries {
+    words: Listed<i8>,
+    stems: Listed<i8>,
+}
+
+/// Lines of a file on their way there.
+#[derive(Default)]
+struct Lines {
     words: Vec<(u32, i8)>,
     stems: Vec<(u32, i8)>,
 }
 
-impl Entries {
+impl Lines {
     fn add(&mut self, text: &str, strength: i8, word: &mut Word) {
         match text.strip_suffix('*') {
             Some(stem) => self.stems.push((word.read(stem), strength)),
@@ -30,28 +37,23 @@ impl Entries {
         }
     }
 
-    fn sorted(mut self) -> Self {
-        for list in [&mut self.words, &mut self.stems] {
-            // Stable, so that the earlier of two lines wins.
-            list.sort_by_key(|(hash, _)| *hash);
-            list.dedup_by_key(|(hash, _)| *hash);
-        }
-        self
+    /// The earlier of two lines wins.
+    fn listed(self) -> Entries {
+        Entries { words: Listed::new(self.words, earlier), stems: Listed::new(self.stems, earlier) }
     }
+}
 
+impl Entries {
     /// The strength of a word by itself or by its longest listed stem; 0 for one that is not listed.
     fn of(&self, word: &Word, unigram: u32) -> i8 {
-        let whole = find(&self.words, unigram);
-        if whole != 0 {
-            return whole;
-        }
         let beginnings = word.beginnings().take(MAX_STEM_CHARS).skip(MIN_STEM_CHARS - 1);
-        beginnings.map(|hash| find(&self.stems, hash)).filter(|strength| *strength != 0).last().unwrap_or(0)
+        let by_stem = || beginnings.filter_map(|hash| self.stems.get(hash)).last();
+        self.words.get(unigram).or_else(by_stem).unwrap_or(0)
     }
 }
 
 static POLARITY: LazyLock<Entries> = LazyLock::new(|| {
-    let (mut entries, mut word) = (Entries::default(), Word::default());
+    let (mut entries, mut word) = (Lines::default(), Word::default());
     for line in include_str!("polarity.tsv").lines() {
         let mut fields = line.split('\t');
         let (Some(language), Some(strength), Some(listed)) = (fields.next(), fields.next(), fields.next()) else { continue };
@@ -63,14 +65,14 @@ static POLARITY: LazyLock<Entries> = LazyLock::new(|| {
             }
         }
     }
-    entries.sorted()
+    entries.listed()
 });
 
 /// Words of fire, injury and violence: alarming where they are not denied and not past.
 static ALARM: LazyLock<Entries> = LazyLock::new(|| {
-    let (mut entries, mut word) = (Entries::default(), Word::default());
+    let (mut entries, mut word) = (Lines::default(), Word::default());
     include_str!("alarm.txt").split_whitespace().for_each(|text| entries.add(text, 1, &mut word));
-    entries.sorted()
+    entries.listed()
 });
 
 /// The token of an emoji or symbol.
@@ -80,7 +82,7 @@ pub(super) const fn emoji(c: char) -> u32 {
 
 /// The strength of a whole token; 0 for one that is not listed.
 pub(super) fn of_token(hash: u32) -> i8 {
-    find(&POLARITY.words, hash)
+    POLARITY.words.get(hash).unwrap_or(0)
 }
 
 /// The strength of a word; 0 for one that is not listed.
@@ -91,10 +93,6 @@ pub(super) fn of_word(word: &Word, unigram: u32) -> i8 {
 /// Whether a word tells of fire, injury or violence.
 pub(super) fn is_alarm(word: &Word, unigram: u32) -> bool {
     ALARM.of(word, unigram) != 0
-}
-
-fn find(list: &[(u32, i8)], hash: u32) -> i8 {
-    list.binary_search_by_key(&hash, |(hash, _)| *hash).map_or(0, |place| list[place].1)
 }
 
 /// What the words of a text say together.

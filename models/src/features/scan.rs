@@ -2,6 +2,7 @@
 
 use super::Sink;
 use super::context::Answer;
+use super::danger;
 use super::facts::{Case, Memory};
 use super::hash::Hash;
 use super::polarity::{self, Tally};
@@ -39,6 +40,7 @@ pub(super) struct Scanner {
     pub(super) memory: Memory,
     scope: Scope,
     tally: Tally,
+    danger: danger::Tally,
     /// The token before, for bigrams; 0 at the beginning of a text.
     before: u32,
     tokens: usize,
@@ -57,7 +59,7 @@ impl Scanner {
     /// Gives the features of `text`, which answers a question of the kind `answer`, to `sink`; returns the number of tokens.
     pub(super) fn text<S: Sink>(&mut self, text: &str, answer: Option<Answer>, sink: &mut S) -> usize {
         self.scope.clear();
-        self.tally = Tally::default();
+        (self.tally, self.danger) = (Tally::default(), danger::Tally::default());
         (self.before, self.tokens) = (0, 0);
         (self.sentence_begins, self.after_capital) = (true, false);
         let mut rest = text;
@@ -103,7 +105,7 @@ impl Scanner {
             }
             tag = false;
         }
-        for feature in self.tally.features() {
+        for feature in self.tally.features().into_iter().chain(self.danger.features()) {
             sink.word(feature);
         }
         self.tokens
@@ -159,6 +161,7 @@ impl Scanner {
             sink.word(Hash::salted(mark).and(facts.unigram).finish());
         }
         self.polar(facts.strength, cover, sink);
+        self.danger.add(facts.signs, cover);
         if facts.alarm {
             let kind = Hash::salted(b'!').number(u32::from(cover.negated) * 2 + u32::from(cover.past));
             sink.word(kind.finish());
@@ -262,6 +265,9 @@ impl Scanner {
             _ => 0,
         };
         self.polar(emotion, Cover::default(), sink);
+        if matches!(last, '?' | '؟') {
+            self.danger.asks();
+        }
         if length > 1 || matches!(first, '!' | '?' | '…' | '؟') {
             sink.word(hash.finish());
         }

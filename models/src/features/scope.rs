@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use super::listed::{Listed, earlier};
 use super::word::Word;
 
 /// Words that a negation or a past covers, counted from the word that opens it.
@@ -32,21 +33,19 @@ pub(super) enum Role {
     Contrast,
 }
 
-static ROLES: LazyLock<Vec<(u32, Role)>> = LazyLock::new(|| {
+static ROLES: LazyLock<Listed<Role>> = LazyLock::new(|| {
     let mut word = Word::default();
     let lists = [(NEGATIONS, Role::Negation), (CONTRASTS, Role::Contrast), (PASTS, Role::Past)];
-    let mut roles: Vec<(u32, Role)> = (lists.iter())
+    let roles = (lists.iter())
         .flat_map(|(words, role)| words.split_whitespace().map(|text| (text, *role)))
         .map(|(text, role)| (word.read(text), role))
         .collect();
-    roles.sort_by_key(|(hash, _)| *hash);
-    roles.dedup_by_key(|(hash, _)| *hash);
-    roles
+    Listed::new(roles, earlier)
 });
 
 /// The role of a word by its unigram.
 pub(super) fn role(unigram: u32) -> Role {
-    ROLES.binary_search_by_key(&unigram, |(hash, _)| *hash).map_or(Role::None, |place| ROLES[place].1)
+    ROLES.get(unigram).unwrap_or_default()
 }
 
 /// What covers the word that is being read.

@@ -103,10 +103,17 @@ impl Letters {
     /// Calls `feature` with the bucket of every n-gram: two to four bytes within a word and the spaces around it, and single
     /// bytes beyond ASCII.
     #[inline]
-    pub fn for_each(&self, mut feature: impl FnMut(usize)) {
+    pub fn for_each(&self, feature: impl FnMut(usize)) {
+        self.for_each_from(0, usize::MAX, feature);
+    }
+
+    /// The same for the words behind the space at `from`, until some `stride` bytes have been read. Gives the space at which to
+    /// go on; `None` at the end.
+    #[inline]
+    pub fn for_each_from(&self, from: usize, stride: usize, mut feature: impl FnMut(usize)) -> Option<usize> {
         let mut window = u32::from(b' ');
         let mut len = 1;
-        for &byte in &self.bytes[1..self.len] {
+        for (at, &byte) in (from + 1..).zip(&self.bytes[from + 1..self.len]) {
             window = window << 8 | u32::from(byte);
             len += 1;
             if byte >= 0x80 {
@@ -121,8 +128,12 @@ impl Letters {
             }
             if byte == b' ' {
                 len = 1;
+                if at - from >= stride && at + 1 < self.len {
+                    return Some(at);
+                }
             }
         }
+        None
     }
 }
 
@@ -179,5 +190,19 @@ mod tests {
         });
         // " a", " ab", "ab", " ab ", "ab ", "b ".
         assert_eq!(count, 6);
+    }
+
+    #[test]
+    fn reading_in_strides_gives_the_same_ngrams() {
+        let letters = Letters::read("the light at the corner of Öl Street has been out since Monday, and nobody comes");
+        let (mut whole, mut parts) = (Vec::new(), Vec::new());
+        letters.for_each(|bucket| whole.push(bucket));
+        let (mut at, mut strides) = (Some(0), 0);
+        while let Some(from) = at {
+            at = letters.for_each_from(from, 10, |bucket| parts.push(bucket));
+            strides += 1;
+        }
+        assert_eq!(whole, parts);
+        assert!(strides > 3);
     }
 }

@@ -109,6 +109,10 @@ const WEIGHT: u32 = 3;
 /// The script that most letters are of, and its share, from the number of letters in each. Japanese mixes Han with kana; a few
 /// kana decide.
 pub(super) fn dominant(counts: &[u32; SCRIPTS]) -> Option<(Script, f32)> {
+    // Most texts are of one script that is Latin.
+    if counts[LATIN] > 0 && counts[LATIN + 1..].iter().all(|count| *count == 0) {
+        return Some((Script::Many(Group::Latin), 1.0));
+    }
     let mut counts = *counts;
     counts[LATIN + 1..].iter_mut().for_each(|count| *count *= WEIGHT);
     if counts[KANA] * 8 >= counts[HAN] && counts[KANA] > 0 {
@@ -143,6 +147,8 @@ mod tests {
         (counts[LATIN], counts[ARABIC]) = (20, 15);
         assert_eq!(dominant(&counts).map(|found| found.0), Some(Script::Many(Group::Arabic)));
         assert_eq!(dominant(&[0; SCRIPTS]), None);
+        counts[ARABIC] = 0;
+        assert_eq!(dominant(&counts), Some((Script::Many(Group::Latin), 1.0)));
     }
 
     #[test]

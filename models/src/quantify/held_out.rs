@@ -173,7 +173,10 @@ fn without_fold(
         .filter(|(number, (example, _))| example.labels.get(0).is_some() || number % KEEP_EVERY == 0)
         .map(|(_, (example, _))| example.clone())
         .collect();
-    let weights = train_on(&kept, options, progress)?;
+    // Only tone is asked, and its block learns by itself.
+    let mut options = options.clone();
+    (options.hyper.civic.epochs, options.hyper.civic.branches) = (1, 1);
+    let weights = train_on(&kept, &options, progress)?;
     Ok(CompactModel::from_bytes(&weights).expect("weights that were just encoded"))
 }
 

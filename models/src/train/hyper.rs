@@ -22,6 +22,10 @@ pub struct Hyper {
 pub struct BlockHyper {
     /// Passes over the examples.
     pub epochs: usize,
+    /// Epochs before training branches.
+    pub trunk_epochs: usize,
+    /// Branches that are averaged at the end; 0 or 1: none.
+    pub branches: usize,
     /// First step of the rows; it falls to zero in a straight line.
     pub row_step: f32,
     /// What the accumulators of the rows start from: the larger, the smaller the steps of rare features.
@@ -43,18 +47,35 @@ pub struct BlockHyper {
 impl Default for Hyper {
     fn default() -> Self {
         let tone = BlockHyper {
-            epochs: 4,
+            epochs: 5,
+            trunk_epochs: 5,
+            branches: 1,
             row_step: 0.3,
             row_start: 0.1,
             network_step: 0.02,
             word_dropout: 0.4,
-            gram_dropout: 0.5,
+            gram_dropout: 0.6,
             hidden_dropout: 0.3,
             smoothing: 0.1,
             balance: 1.0,
         };
-        let civic = BlockHyper { row_step: 0.5, balance: 0.5, ..tone.clone() };
-        Self { seed: 311, min_count: 2, tone, civic, head_weight: [1.0; HEADS.len()] }
+        // Branches help where texts are few: emergencies 0.82 and 0.67 without, 0.86 and 0.69 with; tone loses a little.
+        let civic = BlockHyper {
+            epochs: 6,
+            trunk_epochs: 1,
+            branches: 4,
+            row_step: 0.5,
+            gram_dropout: 0.5,
+            balance: 0.5,
+            ..tone.clone()
+        };
+        // Few texts tell of danger, and to miss one costs most; signal is learned from any text.
+        let head_weight = HEADS.map(|head| match head.name {
+            "urgency" => 2.0,
+            "signal" => 0.6,
+            _ => 1.0,
+        });
+        Self { seed: 311, min_count: 2, tone, civic, head_weight }
     }
 }
 
@@ -81,6 +102,8 @@ impl Hyper {
             (None, "seed") => self.seed = number as u64,
             (None, "min_count") => self.min_count = number as u32,
             (Some(block), "epochs") => block.epochs = number as usize,
+            (Some(block), "trunk_epochs") => block.trunk_epochs = number as usize,
+            (Some(block), "branches") => block.branches = number as usize,
             (Some(block), "row_step") => block.row_step = number,
             (Some(block), "row_start") => block.row_start = number,
             (Some(block), "network_step") => block.network_step = number,

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 pub use example::{Example, Labels};
 pub use hyper::{BlockHyper, Hyper};
 
-use crate::compact::{CompactModel, EMBEDDING, HEADS, LANGUAGE_GROUPS, Network, Quantised, Slots, TONE_EMBEDDING, Weights};
+use crate::compact::{CompactModel, EMBEDDING, HEADS, Network, Quantised, Slots, TEMPERATURE_GROUPS, TONE_EMBEDDING, Weights};
 use fit::{Fitted, Task};
 use vocabulary::Indexed;
 
@@ -109,7 +109,7 @@ pub fn train_on(examples: &[Example], options: &Options, progress: &mut dyn FnMu
         common_rows: vocabulary.common_rows,
         rows: Quantised::new(&rows),
         network,
-        temperatures: [[1.0; HEADS.len()]; LANGUAGE_GROUPS],
+        temperatures: [[1.0; HEADS.len()]; TEMPERATURE_GROUPS],
     };
     let mut model = CompactModel::new(weights);
     let seen: Vec<&Example> = dev.iter().copied().filter(|example| !example.unseen).collect();

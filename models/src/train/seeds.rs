@@ -19,8 +19,14 @@ const SENTENCES: usize = 400;
 const MADE_WEIGHT: f32 = 2.0;
 /// How much the tone of a written message counts: it is told by the author of the words, not by somebody who reads them.
 const TONE_WEIGHT: f32 = 0.15;
-/// How often a written message stands in an epoch: there are few of them and each was written to teach something.
+/// How often a written message stands in an epoch, once with a title: there are few of them and each was written to teach
+/// something.
 const REPEATS: usize = 6;
+
+/// The name under which whole messages are reported.
+pub(super) const SOURCE: &str = "seeds";
+/// Words of a message that a portal's form takes for its title.
+const TITLE_WORDS: usize = 5;
 
 /// The languages of the seeds.
 const LANGUAGES: [&str; 12] = ["en", "de", "es", "fr", "it", "pt", "nl", "tr", "pl", "ar", "hi", "zh"];
@@ -47,13 +53,22 @@ fn messages(seeds: &Path) -> Result<Vec<Example>, TrainError> {
             .signal(row.word::<Signal>("signal")?.code(), 1.0)
             .urgency(row.word::<Urgency>("urgency")?.code(), 1.0)
             .tone(row.word::<Tone>("tone")?.code(), TONE_WEIGHT);
-        let mut example = Example::new("seeds", known_language(row.get("language"))?, row.get("text"), labels);
+        let mut example = Example::new(SOURCE, known_language(row.get("language"))?, row.get("text"), labels);
         example.dev = number % 5 == 3;
-        let copies = if example.dev { 1 } else { REPEATS };
-        examples.extend(std::iter::repeat_n(example, copies));
+        if !example.dev {
+            examples.push(titled(&example));
+            examples.extend(std::iter::repeat_n(example.clone(), REPEATS - 2));
+        }
+        examples.push(example);
         Ok(())
     })?;
     Ok(examples)
+}
+
+/// A message as many portals hand it over: with its beginning as the title.
+pub(super) fn titled(example: &Example) -> Example {
+    let words: Vec<&str> = example.text.split_whitespace().take(TITLE_WORDS).collect();
+    Example { title: Some(words.join(" ")), ..example.clone() }
 }
 
 /// `categories.tsv`: names of portal categories with the topic that they stand for. A name is read as a category with no
