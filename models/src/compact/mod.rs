@@ -106,7 +106,8 @@ impl CompactModel {
     /// Reads one message: calibrated probabilities of every head. Any input has an answer, in bounded time.
     pub fn read(&self, input: &Input<'_>, scratch: &mut Scratch) -> Reading {
         let logits = self.logits(input, scratch);
-        Reading::new(&logits, &self.weights.temperatures[temperature_group(input)])
+        let reading = Reading::new(&logits, &self.weights.temperatures[temperature_group(input)]);
+        if input.text.trim().is_empty() { reading.without_words() } else { reading }
     }
 
     /// Logits before calibration.
