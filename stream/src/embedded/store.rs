@@ -121,11 +121,19 @@ impl Store {
     pub(super) fn reopen(&self) -> Result<()> {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         // The lock on the file goes with the old handle, so that one goes first.
-        *database = None;
+        self.close(database.take())?;
         let mut builder = Builder::new();
         builder.set_cache_size(self.page_cache_bytes);
         *database = Some(self.guarded(|| (self.opener)(&builder).map_err(|error| self.open_error(error)))?);
         Ok(())
+    }
+
+    /// Closing walks the file's pages too.
+    fn close(&self, database: Option<Database>) -> Result<()> {
+        self.guarded(|| {
+            drop(database);
+            Ok(())
+        })
     }
 
     /// Runs what walks the file's pages. redb trusts those that its checksums do not cover, and panics on nonsense: that is the
@@ -383,6 +391,13 @@ impl Store {
         let path = self.path.clone();
         match error.into() {
             Error::Corrupted(problem) => StreamError::Corrupt { path, place: "a page".into(), problem },
+            // The program always names its tables in one way: what differs was not written by it, or not as it stands there now.
+            error @ (Error::TableTypeMismatch { .. }
+            | Error::TypeDefinitionChanged { .. }
+            | Error::TableIsMultimap { .. }
+            | Error::TableIsNotMultimap { .. }) => {
+                StreamError::Corrupt { path, place: "the list of tables".into(), problem: error.to_string() }
+            }
             Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 StreamError::Corrupt { path, place: "its end".into(), problem: "the file is shorter than what it holds".into() }
             }
@@ -395,6 +410,15 @@ impl Store {
                 StreamError::Storage { path, problem: format!("{error}; {advice}") }
             }
             error => StreamError::Storage { path, problem: error.to_string() },
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let database = self.database.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Err(error) = self.close(database) {
+            tracing::error!(%error, "the log could not be closed in order; what was acknowledged is in it");
         }
     }
 }
