@@ -12,13 +12,14 @@
 //!
 //! Cells, windows and series move by exactly what the report counted before and counts now.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::array::Array;
 use feedback::time::HOUR_US;
 use feedback::{IdKey, Kind, Timestamp};
 
 use crate::config::Config;
+use crate::cow::FastMap;
 use crate::error::AggregateError;
 use crate::events::{Added, Event, NO_EVENT, Reasons};
 use crate::index::Index;
@@ -67,6 +68,33 @@ fn made_by(rows: &Rows, row: usize, moment: i64) -> bool {
     rows.version(row).updated_at <= moment || rows.time(Column::CreatedAt, row).is_some_and(|created_at| created_at <= moment)
 }
 
+/// Authors whose reports go, by source and pseudonym, each with the moment up to which.
+///
+/// Every row is asked for its author: a million rows must not hold up what comes behind them. So twelve bits of the pseudonym, which is a
+/// hash, are looked at first; all but one in thousands of the rows need no more.
+struct ErasedAuthors {
+    moments: FastMap<(u32, u64), i64>,
+    filter: [u64; 64],
+}
+
+impl Default for ErasedAuthors {
+    fn default() -> Self {
+        Self { moments: FastMap::default(), filter: [0; 64] }
+    }
+}
+
+impl ErasedAuthors {
+    fn add(&mut self, source: u32, author: u64, at: i64) {
+        let moment = self.moments.entry((source, author)).or_insert(i64::MIN);
+        *moment = (*moment).max(at);
+        self.filter[(author >> 6) as usize % 64] |= 1 << (author % 64);
+    }
+
+    fn may_hold(&self, author: u64) -> bool {
+        self.filter[(author >> 6) as usize % 64] >> (author % 64) & 1 == 1
+    }
+}
+
 impl Writer {
     pub(crate) fn new(config: Arc<Config>) -> Self {
         let state = State::new(&config);
@@ -100,14 +128,13 @@ impl Writer {
         self.note_arrivals(&mut work, &fresh);
 
         let mut members: Vec<(IdKey, u32)> = Vec::with_capacity(fresh.len());
-        let mut authors: HashMap<(u32, u64), i64> = HashMap::new();
+        let mut authors = ErasedAuthors::default();
         for row in fresh {
             let at = row as usize;
             if !batch.rows.id(at).is_empty() {
                 members.push((batch.rows.key(at), row));
             } else if let Some(author) = batch.rows.author(at) {
-                let moment = authors.entry((batch.rows.word(Column::Source, at), author)).or_insert(i64::MIN);
-                *moment = (*moment).max(batch.at.value(at));
+                authors.add(batch.rows.word(Column::Source, at), author, batch.at.value(at));
             }
         }
         self.imply_erasures(&authors, &mut work, &mut members);
@@ -147,20 +174,20 @@ impl Writer {
     }
 
     /// Finds the reports of erased authors, and remembers the erasures for those that are still to come.
-    fn imply_erasures(&mut self, authors: &HashMap<(u32, u64), i64>, work: &mut Work<'_>, members: &mut Vec<(IdKey, u32)>) {
-        if authors.is_empty() {
+    fn imply_erasures(&mut self, authors: &ErasedAuthors, work: &mut Work<'_>, members: &mut Vec<(IdKey, u32)>) {
+        if authors.moments.is_empty() {
             return;
         }
-        for (author, at) in authors {
+        for (author, at) in &authors.moments {
             let moment = self.state.author_tombstones.entry(*author, || i64::MIN);
             *moment = (*moment).max(*at);
         }
         for segment in self.state.segments() {
             let rows = &segment.rows;
-            for row in 0..rows.len() {
-                let Some(author) = rows.author(row) else { continue };
-                let Some(at) = authors.get(&(rows.word(Column::Source, row), author)) else { continue };
-                if segment.lives.is_live(row) && made_by(rows, row, *at) {
+            let Some(column) = rows.authors() else { continue };
+            for (row, author) in column.values().iter().enumerate().filter(|(_, author)| authors.may_hold(**author)) {
+                let Some(at) = authors.moments.get(&(rows.word(Column::Source, row), *author)) else { continue };
+                if column.is_valid(row) && segment.lives.is_live(row) && made_by(rows, row, *at) {
                     members.push((rows.key(row), (work.batch.rows.len() + work.implied.len()) as u32));
                     work.implied.push(*at);
                 }
@@ -283,14 +310,9 @@ impl Writer {
             self.state.events_refused += 1;
             return;
         }
-        let event = Event {
-            at,
-            received_at: batch.rows.time(Column::ReceivedAt, row_at).unwrap_or(at),
-            reason: batch.reason(row_at).map(|reason| self.reasons.share(reason)),
-            agency: batch.rows.word(Column::Agency, row_at),
-            status,
-            next: NO_EVENT,
-        };
+        let received_at = batch.rows.time(Column::ReceivedAt, row_at).unwrap_or(at);
+        let reason = batch.reason(row_at).map(|reason| self.reasons.share(reason));
+        let event = Event::new(at, received_at, status, reason, batch.rows.word(Column::Agency, row_at));
         let agencies = &self.state.words.agency;
         match self.state.events.add(events, event, |a, b| agencies.word(a).cmp(&agencies.word(b))) {
             Added::New => {}

@@ -1,16 +1,19 @@
-//! What happened to reports: a slab of status events, chained per report, copied block by block when written.
+//! What happened to reports: a slab of status events of 32 bytes, chained per report, copied block by block when written.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::{Arc, Weak};
+
+use crate::dictionary::{MAX_WORDS, NULL};
 
 /// The end of a chain.
 pub(crate) const NO_EVENT: u32 = u32::MAX;
 
-/// Events a block holds.
-pub(crate) const BLOCK_EVENTS: usize = 256;
+/// Events a block holds: 2 KiB, which are copied whenever one of them changes that a snapshot still reads.
+pub(crate) const BLOCK_EVENTS: usize = 64;
 
 /// Blocks that a checkpoint writes as one file.
-pub(crate) const GROUP_BLOCKS: usize = 64;
+pub(crate) const GROUP_BLOCKS: usize = 256;
 
 /// Most events kept of one report: real ones have a handful, and walking the chain must stay cheap.
 pub(crate) const MAX_EVENTS_PER_REPORT: usize = 1000;
@@ -23,12 +26,90 @@ const MAX_SHARED_REASONS: usize = 32 << 10;
 pub(crate) struct Event {
     pub(crate) at: i64,
     pub(crate) received_at: i64,
-    pub(crate) reason: Option<Arc<str>>,
-    /// Code in the agencies' dictionary.
-    pub(crate) agency: u32,
-    pub(crate) status: u8,
+    pub(crate) reason: Option<Reason>,
+    said: Said,
     /// The next of the same report, or the next free slot.
-    pub(crate) next: u32,
+    next: u32,
+}
+
+// A city has two or three of them a report.
+const _: () = assert!(size_of::<Event>() == 32);
+
+impl Event {
+    /// Not yet in a chain. `agency` is a code of the agencies' dictionary.
+    pub(crate) fn new(at: i64, received_at: i64, status: u8, reason: Option<Reason>, agency: u32) -> Self {
+        Self { at, received_at, reason, said: Said::new(agency, status), next: NO_EVENT }
+    }
+
+    /// Continues with the event at a place.
+    pub(crate) fn with_next(self, next: u32) -> Self {
+        Self { next, ..self }
+    }
+
+    pub(crate) fn next(&self) -> u32 {
+        self.next
+    }
+
+    pub(crate) fn status(&self) -> u8 {
+        self.said.0 as u8
+    }
+
+    /// Code in the agencies' dictionary.
+    pub(crate) fn agency(&self) -> u32 {
+        match self.said.0 >> 8 {
+            Said::NO_AGENCY => NULL,
+            code => code,
+        }
+    }
+}
+
+/// An agency's code in the upper 24 bits, a status in the lower 8.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Said(u32);
+
+// Codes of a dictionary go up to its limit.
+const _: () = assert!(MAX_WORDS < Said::NO_AGENCY as usize);
+
+impl Said {
+    const NO_AGENCY: u32 = (1 << 24) - 1;
+
+    fn new(agency: u32, status: u8) -> Self {
+        Self(agency.min(Self::NO_AGENCY) << 8 | u32::from(status))
+    }
+}
+
+/// Why, in the agency's words; equal ones share their text. Behind one pointer of 8 bytes, where `Arc<str>` would take 16.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Reason(Arc<Text>);
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Text(Box<str>);
+
+impl Reason {
+    /// Where its text is: stands for the text for as long as somebody holds it.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(text: &str) -> Self {
+        Self(Arc::new(Text(text.into())))
+    }
+}
+
+impl Deref for Reason {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0.0
+    }
+}
+
+impl AsRef<str> for Reason {
+    fn as_ref(&self) -> &str {
+        self
+    }
 }
 
 /// All events, of reports that are here and of those that are still to come.
@@ -79,12 +160,13 @@ impl EventStore {
     pub(crate) fn add(&mut self, head: &mut u32, event: Event, agency_order: impl Fn(u32, u32) -> std::cmp::Ordering) -> Added {
         let (mut at, mut length) = (*head, 0);
         while let Some(known) = self.get(at) {
-            if (known.at, known.status, &known.reason) == (event.at, event.status, &event.reason) {
-                let order = event.received_at.cmp(&known.received_at).then_with(|| agency_order(event.agency, known.agency));
+            if (known.at, known.status(), &known.reason) == (event.at, event.status(), &event.reason) {
+                let order =
+                    event.received_at.cmp(&known.received_at).then_with(|| agency_order(event.agency(), known.agency()));
                 if order.is_lt()
                     && let Some(known) = self.get_mut(at)
                 {
-                    (known.received_at, known.agency) = (event.received_at, event.agency);
+                    (known.received_at, known.said) = (event.received_at, event.said);
                 }
                 return Added::Known;
             }
@@ -93,7 +175,7 @@ impl EventStore {
         if length >= MAX_EVENTS_PER_REPORT {
             return Added::TooMany;
         }
-        *head = self.push(Event { next: *head, ..event });
+        *head = self.push(event.with_next(*head));
         Added::New
     }
 
@@ -208,19 +290,19 @@ impl EventStore {
 
 /// Shares equal reasons: cities say the same few sentences.
 #[derive(Default)]
-pub(crate) struct Reasons(HashMap<u64, Weak<str>>);
+pub(crate) struct Reasons(HashMap<u64, Weak<Text>>);
 
 impl Reasons {
-    pub(crate) fn share(&mut self, reason: &str) -> Arc<str> {
+    pub(crate) fn share(&mut self, reason: &str) -> Reason {
         let hash = xxhash_rust::xxh3::xxh3_64(reason.as_bytes());
-        match self.0.get(&hash).and_then(Weak::upgrade) {
+        match self.0.get(&hash).and_then(Weak::upgrade).map(Reason) {
             Some(known) if *known == *reason => known,
             _ => {
                 if self.0.len() >= MAX_SHARED_REASONS {
                     self.0.clear();
                 }
-                let shared: Arc<str> = reason.into();
-                self.0.insert(hash, Arc::downgrade(&shared));
+                let shared = Reason::from(reason);
+                self.0.insert(hash, Arc::downgrade(&shared.0));
                 shared
             }
         }
@@ -232,7 +314,15 @@ mod tests {
     use super::*;
 
     fn event(at: i64, received_at: i64) -> Event {
-        Event { at, received_at, reason: Some("done".into()), agency: 0, status: 3, next: NO_EVENT }
+        Event::new(at, received_at, 3, Some("done".into()), 0)
+    }
+
+    #[test]
+    fn status_and_agency_share_four_bytes() {
+        for (agency, status) in [(0, 0), (7, u8::MAX), (MAX_WORDS as u32, 3), (NULL, 0)] {
+            let event = Event::new(0, 0, status, None, agency);
+            assert_eq!((event.agency(), event.status()), (agency, status));
+        }
     }
 
     #[test]

@@ -35,13 +35,13 @@ impl Life {
             (NO_STATUS, Some(closed_at)) => Some((facts.updated_at, Status::Closed.code(), closed_at)),
             (status, closed_at) => Some((facts.updated_at, status, closed_at.unwrap_or(facts.updated_at))),
         };
-        let points = || own.into_iter().chain(store.chain(events).map(|event| (event.at, event.status, event.at)));
+        let points = || own.into_iter().chain(store.chain(events).map(|event| (event.at, event.status(), event.at)));
         let closed = Status::Closed.code();
         let status = points().map(|(at, status, _)| (at, status)).max().map_or(NO_STATUS, |(_, status)| status);
         let last_open = points().filter(|point| point.1 != closed).map(|(at, status, _)| (at, status)).max();
         let closings = points().filter(|point| point.1 == closed && last_open.is_none_or(|open| (point.0, point.1) > open));
         let closed_us = if status == closed { closings.map(|point| point.2).min() } else { None };
-        let answers = store.chain(events).filter(|event| Status::from_code(event.status).is_some_and(Status::is_answer));
+        let answers = store.chain(events).filter(|event| Status::from_code(event.status()).is_some_and(Status::is_answer));
         let first_answer_us = answers.map(|event| event.at).chain(facts.first_answer_at).min();
         Self { status, first_answer_us: first_answer_us.unwrap_or(NO_TIME), closed_us: closed_us.unwrap_or(NO_TIME), events }
     }
@@ -59,8 +59,8 @@ impl Life {
     }
 }
 
-/// Rows a block of lives covers: small enough to copy in a microsecond when a snapshot still reads the old one.
-pub(crate) const BLOCK_ROWS: usize = 1024;
+/// Rows a block of lives covers: 5.5 KiB, which are copied whenever one of them changes that a snapshot still reads.
+pub(crate) const BLOCK_ROWS: usize = 256;
 
 /// The lives of consecutive rows, column by column.
 #[derive(Clone, Debug, Default)]

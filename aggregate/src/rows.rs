@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, UInt32Array, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, UInt32Array, UInt64Array, new_null_array};
 use arrow::compute::{concat, filter, take};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Field, Float32Type, Float64Type, Schema, SchemaRef, TimestampMicrosecondType, UInt8Type,
@@ -193,6 +193,11 @@ impl Rows {
 
     pub(crate) fn code(&self, column: Column, row: usize) -> u8 {
         self.value::<UInt8Type>(column, row).unwrap_or(NO_CODE)
+    }
+
+    /// The authors of all rows; `None` where nobody is known.
+    pub(crate) fn authors(&self) -> Option<&UInt64Array> {
+        self.column(Column::Author)?.as_primitive_opt()
     }
 
     pub(crate) fn author(&self, row: usize) -> Option<u64> {

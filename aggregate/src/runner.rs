@@ -32,6 +32,13 @@ const MAX_POLL: Duration = Duration::from_millis(50);
 /// Time between looks at the dead letters.
 const DEAD_INTERVAL: Duration = Duration::from_millis(250);
 
+/// A checkpoint that is written while the log is read rests so many times as long as it works: it would take a core from those who read
+/// and answer, for seconds, and whatever comes in meanwhile would be seen late.
+const CHECKPOINT_RESTS: u32 = 3;
+
+/// Longest sleep of a checkpoint that rests: how soon it notices that somebody waits for it.
+const MAX_REST: Duration = Duration::from_millis(20);
+
 /// Time between measurements of the state's size, which walk over all cells.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -83,6 +90,8 @@ struct Checkpoints {
     store: Option<Store>,
     saving: Option<JoinHandle<Store>>,
     due: Instant,
+    /// Somebody waits for the one that is being written.
+    hurry: Arc<AtomicBool>,
 }
 
 impl Aggregator {
@@ -113,7 +122,7 @@ impl Aggregator {
             }
             restored = found.state;
             let due = Instant::now() + Duration::from_micros(config.checkpoint_interval_us as u64);
-            checkpoints = Some(Checkpoints { store: Some(found.store), saving: None, due });
+            checkpoints = Some(Checkpoints { store: Some(found.store), saving: None, due, hurry: Arc::default() });
         }
         let mut writer = match restored {
             Some(state) => Writer::over(config.clone(), state),
@@ -285,7 +294,7 @@ impl Aggregator {
         self.collect_checkpoint(true);
         let Some(checkpoints) = &mut self.checkpoints else { return Ok(()) };
         let Some(store) = &mut checkpoints.store else { return Ok(()) };
-        save(store, &self.snapshots.load(), &self.metrics)
+        save(store, &self.snapshots.load(), &self.metrics, |_| ())
     }
 
     /// Starts a checkpoint on its own thread, if one is due and none is being written.
@@ -299,8 +308,17 @@ impl Aggregator {
         let (snapshot, metrics) = (self.snapshots.load_full(), self.metrics.clone());
         let interval = Duration::from_micros(self.config.checkpoint_interval_us as u64);
         checkpoints.due = Instant::now() + interval;
+        let hurry = checkpoints.hurry.clone();
+        let rest = move |worked: Duration| {
+            let begun = Instant::now();
+            while !hurry.load(Ordering::Relaxed)
+                && let Some(left) = (worked * CHECKPOINT_RESTS).checked_sub(begun.elapsed())
+            {
+                std::thread::sleep(left.min(MAX_REST));
+            }
+        };
         let work = move || {
-            if let Err(error) = save(&mut store, &snapshot, &metrics) {
+            if let Err(error) = save(&mut store, &snapshot, &metrics, rest) {
                 tracing::error!(%error, "no checkpoint was saved; the last one stays in use");
             }
             store
@@ -310,6 +328,7 @@ impl Aggregator {
 
     fn collect_checkpoint(&mut self, wait: bool) {
         let Some(checkpoints) = &mut self.checkpoints else { return };
+        checkpoints.hurry.store(wait, Ordering::Relaxed);
         if let Some(saving) = checkpoints.saving.take_if(|saving| wait || saving.is_finished()) {
             match saving.join() {
                 Ok(store) => checkpoints.store = Some(store),
@@ -362,9 +381,9 @@ impl Aggregator {
     }
 }
 
-fn save(store: &mut Store, snapshot: &Snapshot, metrics: &Metrics) -> Result<(), AggregateError> {
+fn save(store: &mut Store, snapshot: &Snapshot, metrics: &Metrics, rest: impl Fn(Duration)) -> Result<(), AggregateError> {
     let started = Instant::now();
-    let written = store.save(snapshot.state()).inspect_err(|_| metrics.checkpoint_failed())?;
+    let written = store.save(snapshot.state(), rest).inspect_err(|_| metrics.checkpoint_failed())?;
     metrics.checkpoint_written(written, started.elapsed());
     Ok(())
 }

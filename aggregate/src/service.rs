@@ -1,7 +1,6 @@
 //! Hands the rows to `service_levels` and `service_levels_by_band`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use feedback::time::DAY_US;
@@ -9,6 +8,7 @@ use feedback::{Channel, Status, Timestamp};
 
 use crate::derived::{district_of, topic_of};
 use crate::error::AggregateError;
+use crate::events::Reason;
 use crate::rows::{Column, NO_CODE};
 use crate::snapshot::Snapshot;
 use crate::tables::service_levels::{self, Again, Case, Key, Sighting, came_up_again};
@@ -72,10 +72,10 @@ fn cases(snapshot: &Snapshot) -> (Vec<(Codes, Case)>, Timestamp) {
         for (row, (_, life)) in segment.lives.iter().enumerate().filter(|(_, (live, _))| *live) {
             let Some(created_at) = rows.time(Column::CreatedAt, row).filter(|created_at| *created_at <= now) else { continue };
             let topic = rows.code(Column::Topic, row);
-            let (mut reopened, mut last): (bool, Option<(i64, &Arc<str>)>) = (false, None);
+            let (mut reopened, mut last): (bool, Option<(i64, &Reason)>) = (false, None);
             for event in state.events.chain(life.events) {
-                reopened |= event.status == Status::Reopened.code();
-                if let Some(reason) = event.reason.as_ref().filter(|_| event.status == Status::Closed.code()) {
+                reopened |= event.status() == Status::Reopened.code();
+                if let Some(reason) = event.reason.as_ref().filter(|_| event.status() == Status::Closed.code()) {
                     last = last.max(Some((event.at, reason)));
                 }
             }
@@ -117,16 +117,14 @@ fn cases(snapshot: &Snapshot) -> (Vec<(Codes, Case)>, Timestamp) {
 #[derive(Default)]
 struct Verdicts(HashMap<usize, bool>);
 
-/// Texts remembered; the memory is emptied when full.
+/// Texts remembered, by address: the state holds them for as long as this lives; the memory is emptied when full.
 const MAX_VERDICTS: usize = 1 << 16;
 
 impl Verdicts {
-    fn of(&mut self, reason: &Arc<str>) -> bool {
-        // The state holds the text for as long as this lives: its address stands for it.
-        let address = Arc::as_ptr(reason).cast::<u8>() as usize;
+    fn of(&mut self, reason: &Reason) -> bool {
         if self.0.len() >= MAX_VERDICTS {
             self.0.clear();
         }
-        *self.0.entry(address).or_insert_with(|| service_levels::says_nothing_done(reason))
+        *self.0.entry(reason.address()).or_insert_with(|| service_levels::says_nothing_done(reason))
     }
 }

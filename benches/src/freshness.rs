@@ -14,12 +14,14 @@ use crate::{load, machine, setup};
 
 /// Time between two measured appends.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(40);
-/// Time between two looks at the tables.
-const LOOK_INTERVAL: Duration = Duration::from_millis(1);
+/// Time between two looks at the tables: part of what is measured. A look is a query of its own, which takes its share of the cores.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 /// When a row has not come by then, the bench gives up.
 const GIVE_UP: Duration = Duration::from_secs(30);
 /// Records of load appended at a time.
 const LOAD_BATCH: usize = 500;
+/// The slowest samples that are told one by one, so that a stall shows when it was.
+const SLOWEST: usize = 8;
 
 /// Measures `samples` appends while `rate` other records a second pass.
 pub fn measure(rate: usize, samples: usize, kafka: Option<&str>) -> Result<Value> {
@@ -29,16 +31,27 @@ pub fn measure(rate: usize, samples: usize, kafka: Option<&str>) -> Result<Value
     let node = setup::node(&config, Roles::PROCESS, &city)?;
     let (stop, loaded) = (AtomicBool::new(false), AtomicUsize::new(0));
     let begun = Instant::now();
-    let (mut latencies_ms, load_s) = std::thread::scope(|scope| {
+    let mut checkpoints = Checkpoints::default();
+    let (mut samples, load_s) = std::thread::scope(|scope| {
         let loader = scope.spawn(|| run_load(&node, city, rate, &stop, &loaded));
-        let latencies = (0..samples).map(|number| sample(&node, number)).collect::<Result<Vec<f64>>>();
+        let mut look = |number| {
+            let latency_ms = sample(&node, number)?;
+            let at_s = begun.elapsed().as_secs_f64();
+            checkpoints.look(&node, at_s);
+            Ok((latency_ms, at_s))
+        };
+        let samples = (0..samples).map(&mut look).collect::<Result<Vec<(f64, f64)>>>();
         stop.store(true, Ordering::Relaxed);
         let load_s = begun.elapsed().as_secs_f64();
         loader.join().map_err(|_| anyhow::anyhow!("the load panicked"))??;
-        anyhow::Ok((latencies?, load_s))
+        anyhow::Ok((samples?, load_s))
     })?;
+    let reports = node.snapshot().context("the node serves")?.rows();
     node.stop()?;
-    latencies_ms.sort_by(f64::total_cmp);
+    samples.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let latencies_ms: Vec<f64> = samples.iter().map(|(latency_ms, _)| *latency_ms).collect();
+    let slowest =
+        samples.iter().rev().take(SLOWEST).map(|(latency_ms, at_s)| json!({ "ms": latency_ms.round(), "at_s": at_s }));
     Ok(json!({
         "bench": "freshness",
         "log": if kafka.is_some() { "kafka" } else { "embedded" },
@@ -47,8 +60,31 @@ pub fn measure(rate: usize, samples: usize, kafka: Option<&str>) -> Result<Value
         "samples": latencies_ms.len(),
         "p50_ms": machine::percentile(&latencies_ms, 0.5),
         "p99_ms": machine::percentile(&latencies_ms, 0.99),
-        "max_ms": latencies_ms.last(),
+        "slowest": slowest.collect::<Vec<_>>(),
+        "checkpoints": checkpoints.seen,
+        "reports": reports,
     }))
+}
+
+/// Checkpoints as the node's metrics tell of them.
+#[derive(Default)]
+struct Checkpoints {
+    count: u64,
+    sum_s: f64,
+    seen: Vec<Value>,
+}
+
+impl Checkpoints {
+    fn look(&mut self, node: &Node, at_s: f64) {
+        let families = node.registry().gather();
+        let Some(family) = families.iter().find(|family| family.name().ends_with("checkpoint_seconds")) else { return };
+        let Some(histogram) = family.get_metric().first().map(|metric| metric.get_histogram()) else { return };
+        let (count, sum_s) = (histogram.get_sample_count(), histogram.get_sample_sum());
+        if count > self.count {
+            self.seen.push(json!({ "ended_by_s": at_s, "took_s": sum_s - self.sum_s }));
+            (self.count, self.sum_s) = (count, sum_s);
+        }
+    }
 }
 
 fn run_load(

@@ -41,6 +41,8 @@ pub struct Worker {
     in_flight: VecDeque<InFlight>,
     /// What is acknowledged and not yet committed: partition and offset, in no order, at most one entry a partition.
     to_commit: Vec<(u32, u64)>,
+    /// Commits that the log has yet to make durable, at most one a partition: reading goes on meanwhile.
+    committing: Vec<(u32, Ack)>,
     committed_at: Instant,
 }
 
@@ -70,6 +72,7 @@ impl Worker {
             metrics,
             in_flight: VecDeque::with_capacity(MAX_IN_FLIGHT),
             to_commit: Vec::new(),
+            committing: Vec::new(),
             committed_at: Instant::now(),
         }
     }
@@ -90,7 +93,11 @@ impl Worker {
         while !self.in_flight.is_empty() && Instant::now() < deadline {
             self.settle(deadline.saturating_duration_since(Instant::now()))?;
         }
-        self.commit(Duration::ZERO)
+        self.commit(Duration::ZERO)?;
+        for (partition, ack) in std::mem::take(&mut self.committing) {
+            check_commit(partition, ack.wait(deadline.saturating_duration_since(Instant::now())))?;
+        }
+        Ok(())
     }
 
     fn work(&mut self, fetched: &Fetched) -> Result<(), EnrichError> {
@@ -156,18 +163,23 @@ impl Worker {
         }
     }
 
+    /// Commits what is acknowledged, if it is time and no earlier commit is still under way.
     fn commit(&mut self, interval: Duration) -> Result<(), EnrichError> {
         if self.to_commit.is_empty() || self.committed_at.elapsed() < interval {
+            return Ok(());
+        }
+        for (partition, ack) in self.committing.extract_if(.., |(_, ack)| ack.is_settled()) {
+            check_commit(partition, ack.wait(Duration::ZERO))?;
+        }
+        if !self.committing.is_empty() && !interval.is_zero() {
             return Ok(());
         }
         self.committed_at = Instant::now();
         for (partition, next) in std::mem::take(&mut self.to_commit) {
             match self.consumer.commit(partition, next) {
-                Ok(()) => {}
+                Ok(ack) => self.committing.push((partition, ack)),
                 Err(StreamError::Revoked { .. }) => self.forget(&[partition]),
-                // Not committed is not lost: the next commit covers it, or the next owner does the work again.
-                Err(error) if error.is_retriable() => warn!(partition, %error, "commit failed; the next one covers it"),
-                Err(error) => return Err(error.into()),
+                Err(error) => check_commit(partition, Err(error))?,
             }
         }
         Ok(())
@@ -178,6 +190,16 @@ impl Worker {
         self.in_flight.retain(|output| !partitions.contains(&output.partition));
         self.to_commit.retain(|(partition, _)| !partitions.contains(partition));
     }
+}
+
+/// Passes over a commit that failed for now. Not committed is not lost: the next commit covers it, or the next owner does the work
+/// again.
+fn check_commit(partition: u32, committed: Result<(), StreamError>) -> Result<(), StreamError> {
+    match committed {
+        Err(error) if error.is_retriable() => warn!(partition, %error, "commit failed; the next one covers it"),
+        committed => committed?,
+    }
+    Ok(())
 }
 
 /// The common answer of all acks: `None` while one is missing after `wait`, else the first failure if there is one.

@@ -22,7 +22,7 @@ import torch
 import transformers
 from transformers import AutoModelForSequenceClassification, BertTokenizerFast
 
-BATCH_TEXTS, BATCH_TOKENS, MAX_TOKENS = 64, 4096, 256
+BATCH_TEXTS, BATCH_TOKENS, MAX_TOKENS = 64, 512, 256
 
 
 def batches(lengths):

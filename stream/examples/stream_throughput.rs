@@ -92,7 +92,7 @@ fn read(log: &dyn Log, group: usize, records: usize) -> Result<usize, StreamErro
             read += fetched.len();
             bytes += fetched.payloads.len();
             batches += 1;
-            consumer.commit(fetched.partition, fetched.next)?;
+            consumer.commit(fetched.partition, fetched.next)?.wait(WAIT)?;
         }
     }
     println!("{batches} batches of {} records", read / batches);

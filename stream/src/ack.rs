@@ -1,4 +1,4 @@
-//! The receipt of an append: one small allocation for the whole call, however many records it held.
+//! The receipt of an append or a commit: one small allocation for the whole call, however many records it held.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Result, StreamError};
 
-/// Resolves once every record of one append is durable, or tells why it is not.
+/// Resolves once every record of one append, or one commit, is durable, or tells why it is not.
 ///
 /// Block on it with [`Ack::wait`], or await it (it is a `Future`; bound the wait with a timeout of your runtime).
-/// Dropping it does not take the append back.
+/// Dropping it takes nothing back.
 #[derive(Debug)]
-#[must_use = "an append is done only when its ack says so"]
+#[must_use = "an append or a commit is done only when its ack says so"]
 pub struct Ack(Arc<Shared>);
 
 /// The other end of an [`Ack`]: whoever makes the records durable shares it, and the ack resolves when the last share
@@ -47,6 +47,11 @@ impl Ack {
         (Self(shared.clone()), Pending { shared, expected, done: AtomicUsize::new(0) })
     }
 
+    /// An ack of what is durable already.
+    pub(crate) fn resolved() -> Self {
+        Self::pending(0).0
+    }
+
     /// An ack that has failed already.
     pub(crate) fn failed(error: StreamError) -> Self {
         let (ack, pending) = Self::pending(0);
@@ -63,7 +68,7 @@ impl Ack {
             let left = timeout.saturating_sub(started.elapsed());
             if left.is_zero() {
                 let waited_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-                return Err(StreamError::Timeout { what: "making an append durable", waited_ms });
+                return Err(StreamError::Timeout { what: "making an append or a commit durable", waited_ms });
             }
             state = self.0.settled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }

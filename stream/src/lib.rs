@@ -123,8 +123,9 @@ pub enum Event {
 pub trait Consumer: Send {
     /// Waits at most `wait` for something. A broker that is away means [`Event::Idle`], a metric and a log line, never an error.
     fn poll(&mut self, wait: Duration) -> Result<Event>;
-    /// Durably notes that everything before `next` of `partition` is done (group consumers only). Returns once it is noted.
-    fn commit(&mut self, partition: u32, next: u64) -> Result<()>;
+    /// Notes that everything before `next` of `partition` is done (group consumers only). The ack resolves when that is durable; a
+    /// consumer that need not know at once reads on meanwhile. Whoever owns the partition next starts there.
+    fn commit(&mut self, partition: u32, next: u64) -> Result<Ack>;
     /// Moves reading of an assigned partition.
     fn seek(&mut self, partition: u32, offset: u64) -> Result<()>;
 }

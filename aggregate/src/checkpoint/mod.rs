@@ -16,6 +16,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -32,6 +33,10 @@ use crate::state::State;
 
 /// Checkpoints kept: the newest, and one to fall back on.
 const KEPT: usize = 2;
+
+/// Bytes written between two flushes. The file system may make a flush of the log wait until everything written before it is on the disk
+/// (ext4 does): never more than this.
+const FLUSH_BYTES: usize = 2 << 20;
 
 /// Threads that read parts when restoring.
 const READERS: usize = 2;
@@ -130,9 +135,9 @@ impl Store {
         })
     }
 
-    /// Writes what changed. On an error the last checkpoint stays whole and in use, and the next attempt begins anew.
-    /// Returns the bytes written.
-    pub(crate) fn save(&mut self, state: &State) -> Result<u64, AggregateError> {
+    /// Writes what changed; `rest` is told after every part how long it took. On an error the last checkpoint stays whole and in use, and
+    /// the next attempt begins anew. Returns the bytes written.
+    pub(crate) fn save(&mut self, state: &State, rest: impl Fn(Duration)) -> Result<u64, AggregateError> {
         let sequence = self.next_sequence;
         let mut manifest = Manifest { sequence, ..Manifest::default() };
         let mut written = 0;
@@ -141,11 +146,14 @@ impl Store {
             let file = match known {
                 Some(file) => file.clone(),
                 None => {
+                    let started = Instant::now();
                     let bytes = parts::encode(state, id)?;
                     let name = format!("{}-{:x}-{sequence}.part", id.0.as_str(), id.1);
                     write_flushed(&self.dir.join(&name), &bytes)?;
                     written += bytes.len() as u64;
-                    PartFile { version, name, bytes: bytes.len() as u64, checksum: xxh3_128(&bytes) }
+                    let file = PartFile { version, name, bytes: bytes.len() as u64, checksum: xxh3_128(&bytes) };
+                    rest(started.elapsed());
+                    file
                 }
             };
             manifest.parts.insert(id, file);
@@ -266,7 +274,10 @@ fn sequence_of(name: &str) -> Option<u64> {
 fn write_flushed(path: &Path, bytes: &[u8]) -> Result<(), AggregateError> {
     let write = || -> io::Result<()> {
         let mut file = File::create(path)?;
-        file.write_all(bytes)?;
+        for chunk in bytes.chunks(FLUSH_BYTES) {
+            file.write_all(chunk)?;
+            file.sync_data()?;
+        }
         file.sync_all()
     };
     write().map_err(|error| disk("write", path, error))

@@ -166,9 +166,9 @@ fn encode_events(encoder: &mut Encoder, block: &[Event]) {
         encoder.i64(event.at);
         encoder.i64(event.received_at);
         encoder.option(event.reason.as_deref(), Encoder::text);
-        encoder.u32(event.agency);
-        encoder.u8(event.status);
-        encoder.u32(event.next);
+        encoder.u32(event.agency());
+        encoder.u8(event.status());
+        encoder.u32(event.next());
     }
 }
 
@@ -178,14 +178,10 @@ pub(crate) fn decode_events(bytes: &[u8], store: &mut EventStore) -> Result<(), 
     while !decoder.0.is_empty() {
         let mut block = Vec::with_capacity(BLOCK_EVENTS);
         while !decoder.0.is_empty() && block.len() < BLOCK_EVENTS {
-            block.push(Event {
-                at: decoder.i64()?,
-                received_at: decoder.i64()?,
-                reason: decoder.option(Decoder::text)?.map(|reason| reasons.share(reason)),
-                agency: decoder.u32()?,
-                status: decoder.u8()?,
-                next: decoder.u32()?,
-            });
+            let (at, received_at) = (decoder.i64()?, decoder.i64()?);
+            let reason = decoder.option(Decoder::text)?.map(|reason| reasons.share(reason));
+            let (agency, status) = (decoder.u32()?, decoder.u8()?);
+            block.push(Event::new(at, received_at, status, reason, agency).with_next(decoder.u32()?));
         }
         store.blocks.push(Arc::new(block));
     }

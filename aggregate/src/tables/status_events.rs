@@ -59,9 +59,9 @@ impl Rows {
     fn push(&mut self, id: &str, event: &Event, state: &State) {
         self.id.append_value(id);
         self.at.append_value(event.at);
-        self.status.append_value(::feedback::Status::from_code(event.status).map_or("", ::feedback::Status::as_str));
+        self.status.append_value(::feedback::Status::from_code(event.status()).map_or("", ::feedback::Status::as_str));
         self.reason.append_option(event.reason.as_ref());
-        append_word(&mut self.agency, &state.words.agency, event.agency);
+        append_word(&mut self.agency, &state.words.agency, event.agency());
         self.received_at.append_value(event.received_at);
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aggregate::TableName;
 use feedback::time::{HOUR_US, MINUTE_US};
 use feedback::{Kind, Timestamp};
-use stream::{Consumer, Event, Fetched, StreamError};
+use stream::{Ack, Consumer, Event, Fetched, StreamError};
 
 use crate::histories::{Run, START, config};
 use crate::show;
@@ -130,7 +130,7 @@ impl Consumer for Script {
         }
     }
 
-    fn commit(&mut self, _: u32, _: u64) -> Result<(), StreamError> {
+    fn commit(&mut self, _: u32, _: u64) -> Result<Ack, StreamError> {
         unreachable!("positions lie in the checkpoint")
     }
 

@@ -15,8 +15,9 @@ use crate::compact::{HEADS, OUTPUTS, Reading, softmax};
 
 /// Texts that go through the network together.
 const BATCH_TEXTS: usize = 64;
-/// Tokens that go through together, fillers included: bounds the memory of a batch of long texts.
-const BATCH_TOKENS: usize = 4096;
+/// Tokens that go through together, fillers included: bounds the memory of a batch of long texts, and keeps what passes between two layers
+/// (some MiB) in the cores' caches.
+const BATCH_TOKENS: usize = 512;
 
 /// A model with its tokenizer. `Send`, not `Sync`: one thread reads with it.
 pub(super) struct Model {

@@ -58,6 +58,13 @@ impl Block {
         self.ends.push(self.payloads.len());
     }
 
+    /// The block without room to spare, to be kept in memory.
+    pub(super) fn trimmed(mut self) -> Self {
+        self.payloads.shrink_to_fit();
+        self.ends.shrink_to_fit();
+        self
+    }
+
     /// Packs the block as the value to store.
     pub(super) fn encode(&self, appended: Timestamp) -> Vec<u8> {
         let mut body = Vec::with_capacity(self.payloads.len() + 4 * self.ends.len());

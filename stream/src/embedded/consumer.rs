@@ -14,8 +14,6 @@ use crate::{Consumer, Event, Fetched, Topic};
 
 /// Longest sleep in a poll before groups are looked at again: a member that fell silent wakes nobody.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long a commit waits for the disk.
-const COMMIT_WAIT: Duration = Duration::from_secs(60);
 
 /// A reader of one topic, in a group or not.
 pub(super) struct EmbeddedConsumer {
@@ -170,19 +168,21 @@ impl Consumer for EmbeddedConsumer {
         }
     }
 
-    fn commit(&mut self, partition: u32, next: u64) -> Result<()> {
+    fn commit(&mut self, partition: u32, next: u64) -> Result<Ack> {
         let Some(member) = &self.member else { return Err(StreamError::NoGroup { topic: self.topic }) };
         let shared = &self.log.shared;
-        let owned = shared.lock().groups.owns(self.topic, &member.group, member.id, partition);
-        let result = if owned {
-            let (ack, pending) = Ack::pending(1);
-            shared.queue.commit(Commit { topic: self.topic, group: member.group.clone(), partition, next }, pending);
-            ack.wait(COMMIT_WAIT)
-        } else {
-            Err(StreamError::Revoked { topic: self.topic, partition })
-        };
-        shared.metrics.committed(&result);
-        result
+        let mut state = shared.lock();
+        if !state.groups.owns(self.topic, &member.group, member.id, partition) {
+            let revoked = Err(StreamError::Revoked { topic: self.topic, partition });
+            shared.metrics.committed(&revoked);
+            return revoked.map(|()| Ack::resolved());
+        }
+        let commit = Commit { topic: self.topic, group: member.group.clone(), partition, next };
+        state.commit(shared.config.partitions, commit.clone());
+        // Under the same lock, so that commits of one partition are written in the order in which its owners made them.
+        let (ack, pending) = Ack::pending(1);
+        shared.queue.commit(commit, pending);
+        Ok(ack)
     }
 
     fn seek(&mut self, partition: u32, offset: u64) -> Result<()> {

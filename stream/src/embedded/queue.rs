@@ -57,8 +57,6 @@ struct State {
     waiting_bytes: usize,
     /// When the first of `work` came.
     oldest: Option<Instant>,
-    /// Somebody blocks on a commit: company is not worth the wait.
-    hurry: bool,
     closed: bool,
 }
 
@@ -111,7 +109,7 @@ impl Queue {
         if state.closed {
             return pending.fail(StreamError::Closed);
         }
-        state.hurry = true;
+        state.oldest.get_or_insert_with(Instant::now);
         state.work.push(Work::Commit { commit, pending });
         self.filled.notify_one();
     }
@@ -140,7 +138,7 @@ impl Queue {
         let started = Instant::now();
         let mut state = self.lock();
         loop {
-            let gathered = state.closed || state.hurry || state.waiting_bytes >= self.batch_bytes;
+            let gathered = state.closed || state.waiting_bytes >= self.batch_bytes;
             let left = match state.oldest {
                 _ if gathered => Duration::ZERO,
                 Some(oldest) => self.linger.saturating_sub(oldest.elapsed()),
@@ -154,7 +152,6 @@ impl Queue {
         if state.closed && state.work.is_empty() {
             return None;
         }
-        state.hurry = false;
         state.oldest = None;
         Some(Taken { work: std::mem::take(&mut state.work), bytes: std::mem::take(&mut state.waiting_bytes) })
     }

@@ -69,11 +69,6 @@ impl Shared {
         change(&mut self.lock());
         self.changed.notify_all();
     }
-
-    /// Notes a durable commit.
-    pub(super) fn committed(&self, commit: Commit) {
-        self.lock().commit(self.config.partitions, commit);
-    }
 }
 
 impl State {
@@ -82,7 +77,8 @@ impl State {
         self.committed.get(&(topic, group.to_owned())).cloned().unwrap_or_else(|| vec![None; partitions as usize])
     }
 
-    fn commit(&mut self, partitions: u32, commit: Commit) {
+    /// Notes a commit: what the next owner of the partition starts from.
+    pub(super) fn commit(&mut self, partitions: u32, commit: Commit) {
         let offsets = self.committed.entry((commit.topic, commit.group)).or_insert_with(|| vec![None; partitions as usize]);
         if let Some(offset) = offsets.get_mut(commit.partition as usize) {
             *offset = Some(commit.next);

@@ -52,7 +52,7 @@ fn write(shared: &Shared, taken: Taken, complaint: &mut Throttle) {
     let batch = group.batch(shared, shared.clock.now());
     let outcome = write_until_done(shared, &batch, complaint);
     match outcome {
-        Ok(()) => group.publish(shared, batch),
+        Ok(()) => group.publish(shared),
         Err(error) => group.fail(&error),
     }
     shared.queue.written(taken.bytes);
@@ -143,7 +143,7 @@ impl Group {
                 let offsets = base..base + block.ends.len() as u64;
                 base = offsets.end;
                 batch.blocks.push(NewBlock { topic, partition, offsets: offsets.clone(), value: block.encode(now) });
-                self.packed.push((topic, partition, Recent { offsets, block: Arc::new(block) }));
+                self.packed.push((topic, partition, Recent { offsets, block: Arc::new(block.trimmed()) }));
             }
         }
         batch.commits = self.commits.iter().map(|(commit, _)| commit.clone()).collect();
@@ -151,7 +151,7 @@ impl Group {
     }
 
     /// It is durable: shows it to consumers, then tells those who wait.
-    fn publish(self, shared: &Shared, batch: Batch) {
+    fn publish(self, shared: &Shared) {
         for (topic, _, recent) in &self.packed {
             shared.metrics.appended(*topic, recent.block.ends.len(), recent.block.payloads.len());
         }
@@ -160,13 +160,15 @@ impl Group {
                 state.tails.publish(topic, partition, recent);
             }
         });
-        batch.commits.into_iter().for_each(|commit| shared.committed(commit));
         for waiting in self.appends {
             tracing::trace!(topic = %waiting.topic, records = waiting.records, "appended");
             shared.metrics.append_took(waiting.since.elapsed());
             waiting.pending.done(1);
         }
-        self.commits.into_iter().for_each(|(_, pending)| pending.done(1));
+        for (_, pending) in self.commits {
+            shared.metrics.committed(&Ok(()));
+            pending.done(1);
+        }
     }
 
     /// The log is closed and it is not durable.

@@ -13,6 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use crate::ack::Ack;
 use crate::config::KafkaConfig;
 use crate::error::{Result, StreamError};
 use crate::kafka::assignment::Assignment;
@@ -345,7 +346,7 @@ impl Consumer for KafkaConsumer {
         }
     }
 
-    fn commit(&mut self, partition: u32, next: u64) -> Result<()> {
+    fn commit(&mut self, partition: u32, next: u64) -> Result<Ack> {
         if !self.in_group {
             return Err(StreamError::NoGroup { topic: self.topic });
         }
@@ -360,7 +361,7 @@ impl Consumer for KafkaConsumer {
             self.revoked(vec![partition]);
         }
         self.watcher.metrics.committed(&result);
-        result
+        result.map(|()| Ack::resolved())
     }
 
     fn seek(&mut self, partition: u32, offset: u64) -> Result<()> {

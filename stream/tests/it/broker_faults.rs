@@ -130,7 +130,7 @@ fn a_commit_is_tried_again_while_the_coordinator_moves() {
     let mut consumer = log.group_consumer(Topic::Raw, "workers").unwrap();
     let fetched = poll_records(&mut *consumer);
     mock.cluster.request_errors(RDKafkaApiKey::OffsetCommit, &[LOADING, REBALANCE]);
-    consumer.commit(fetched.partition, fetched.next).unwrap();
+    commit(&mut *consumer, fetched.partition, fetched.next).unwrap();
     assert_eq!(log.committed(Topic::Raw, "workers").unwrap()[0], Some(1));
 }
 
@@ -141,11 +141,11 @@ fn a_refused_commit_revokes_and_reading_starts_at_what_was_committed() {
     append(&log, Topic::Raw, vec![to(0, "a"), to(0, "b")]);
     let mut consumer = log.group_consumer(Topic::Raw, "workers").unwrap();
     assert_eq!(poll_records(&mut *consumer).next, 2);
-    consumer.commit(0, 1).unwrap();
+    commit(&mut *consumer, 0, 1).unwrap();
     mock.cluster.request_errors(RDKafkaApiKey::OffsetCommit, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID]);
-    assert_eq!(consumer.commit(0, 2), Err(StreamError::Revoked { topic: Topic::Raw, partition: 0 }));
+    assert_eq!(commit(&mut *consumer, 0, 2), Err(StreamError::Revoked { topic: Topic::Raw, partition: 0 }));
     assert!(matches!(poll(&mut *consumer), Event::Revoked(partitions) if partitions.contains(&0)));
     let again = poll_records(&mut *consumer);
     assert_eq!((again.partition, again.first, again.next), (0, 1, 2));
-    consumer.commit(0, 2).unwrap();
+    commit(&mut *consumer, 0, 2).unwrap();
 }

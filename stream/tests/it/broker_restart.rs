@@ -80,7 +80,7 @@ fn nothing_is_lost_or_doubled_while_the_broker_restarts() {
                     // Work that was not committed comes again after a rebalance, from where the commit stands.
                     read.truncate(fetched.first as usize);
                     read.extend(fetched.records().map(|(_, payload)| String::from_utf8(payload.to_vec()).unwrap()));
-                    drop(consumer.commit(fetched.partition, fetched.next));
+                    drop(commit(&mut *consumer, fetched.partition, fetched.next));
                 }
                 (read.len() as u64 >= total.load(Ordering::Relaxed)).then_some(())
             });

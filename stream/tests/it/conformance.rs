@@ -38,6 +38,7 @@ both! {
     work_that_was_not_committed_is_done_again
     groups_do_not_disturb_each_other
     two_members_share_the_work_and_one_takes_over
+    who_takes_over_starts_at_a_commit_that_nobody_waited_for
     a_commit_without_the_partition_is_refused
     a_restart_keeps_records_offsets_and_commits
     retention_moves_the_beginning_and_readers_learn_what_is_gone
@@ -189,7 +190,7 @@ fn a_reader_starts_where_it_is_told_and_can_be_moved(harness: &Harness) {
 }
 
 /// Reads until everything that is there was read; commits each batch if told to.
-fn work(log: &dyn Log, consumer: &mut dyn Consumer, commit: bool) -> Vec<String> {
+fn work(log: &dyn Log, consumer: &mut dyn Consumer, commits: bool) -> Vec<String> {
     let total: u64 = log.bounds(Topic::Raw).unwrap().iter().map(|bounds| bounds.end).sum();
     let (mut read, mut payloads) = (BTreeMap::new(), Vec::new());
     while read.values().sum::<u64>() < total {
@@ -201,8 +202,8 @@ fn work(log: &dyn Log, consumer: &mut dyn Consumer, commit: bool) -> Vec<String>
             Event::Fetched(fetched) => {
                 assert_eq!(read.insert(fetched.partition, fetched.next), Some(fetched.first));
                 payloads.extend(fetched.records().map(|(_, payload)| String::from_utf8(payload.to_vec()).unwrap()));
-                if commit {
-                    consumer.commit(fetched.partition, fetched.next).unwrap();
+                if commits {
+                    commit(&mut *consumer, fetched.partition, fetched.next).unwrap();
                 }
             }
             event => panic!("{event:?}"),
@@ -251,7 +252,7 @@ fn groups_do_not_disturb_each_other(harness: &Harness) {
         let mut consumer = log.group_consumer(Topic::Raw, group).unwrap();
         let fetched = poll_records(&mut *consumer);
         assert_eq!((fetched.first, fetched.next), (0, 2));
-        consumer.commit(0, if group == "one" { 1 } else { 2 }).unwrap();
+        commit(&mut *consumer, 0, if group == "one" { 1 } else { 2 }).unwrap();
     }
     assert_eq!(log.committed(Topic::Raw, "one").unwrap()[0], Some(1));
     assert_eq!(log.committed(Topic::Raw, "other").unwrap()[0], Some(2));
@@ -276,14 +277,14 @@ impl Worker {
             Event::Revoked(partitions) => {
                 for partition in partitions {
                     assert!(self.assigned.remove(&partition));
-                    let late = self.consumer.commit(partition, 0);
+                    let late = commit(&mut *self.consumer, partition, 0);
                     assert!(matches!(late, Err(StreamError::Revoked { .. })), "{late:?}");
                 }
             }
             Event::Fetched(fetched) => {
                 assert!(self.assigned.contains(&fetched.partition), "records of a partition that is not its own");
                 self.done.extend(fetched.records().map(|(_, payload)| String::from_utf8(payload.to_vec()).unwrap()));
-                self.consumer.commit(fetched.partition, fetched.next).unwrap();
+                commit(&mut *self.consumer, fetched.partition, fetched.next).unwrap();
             }
             Event::Idle => {}
         }
@@ -331,12 +332,25 @@ fn two_members_share_the_work_and_one_takes_over(harness: &Harness) {
     assert_eq!(one.done, payloads, "and nothing twice, for the other one had committed");
 }
 
+fn who_takes_over_starts_at_a_commit_that_nobody_waited_for(harness: &Harness) {
+    let log = harness.open();
+    append(&*log, Topic::Raw, (0..4).map(|n| to(0, n.to_string())).collect());
+    let mut first = log.group_consumer(Topic::Raw, "workers").unwrap();
+    assert_eq!(poll_records(&mut *first).next, 4);
+    let ack = first.commit(0, 3).unwrap();
+    drop(first);
+    let mut second = log.group_consumer(Topic::Raw, "workers").unwrap();
+    assert_eq!(poll_records(&mut *second).first, 3);
+    ack.wait(PATIENCE).unwrap();
+    assert_eq!(log.committed(Topic::Raw, "workers").unwrap()[0], Some(3));
+}
+
 fn a_commit_without_the_partition_is_refused(harness: &Harness) {
     let log = harness.open();
     let mut reader = log.reader(Topic::Raw, &[(0, 0)]).unwrap();
-    assert_eq!(reader.commit(0, 0), Err(StreamError::NoGroup { topic: Topic::Raw }));
+    assert_eq!(commit(&mut *reader, 0, 0), Err(StreamError::NoGroup { topic: Topic::Raw }));
     let mut member = log.group_consumer(Topic::Raw, "workers").unwrap();
-    assert_eq!(member.commit(0, 0), Err(StreamError::Revoked { topic: Topic::Raw, partition: 0 }));
+    assert_eq!(commit(&mut *member, 0, 0), Err(StreamError::Revoked { topic: Topic::Raw, partition: 0 }));
     assert_eq!(log.committed(Topic::Raw, "workers").unwrap()[0], None);
 }
 
@@ -352,7 +366,7 @@ fn a_restart_keeps_records_offsets_and_commits(harness: &Harness) {
         let mut consumer = log.group_consumer(Topic::Raw, "workers").unwrap();
         let fetched = poll_records(&mut *consumer);
         assert_eq!(fetched.first, restart.checked_sub(1).map_or(0, |last| last * 10 + 5));
-        consumer.commit(1, restart * 10 + 5).unwrap();
+        commit(&mut *consumer, 1, restart * 10 + 5).unwrap();
     }
 }
 
@@ -361,7 +375,7 @@ fn retention_moves_the_beginning_and_readers_learn_what_is_gone(harness: &Harnes
     append(&*log, Topic::Raw, (0..10).map(|n| to(2, n.to_string())).collect());
     let mut consumer = log.group_consumer(Topic::Raw, "workers").unwrap();
     assert_eq!(poll_records(&mut *consumer).next, 10);
-    consumer.commit(2, 4).unwrap();
+    commit(&mut *consumer, 2, 4).unwrap();
     drop(consumer);
     let oldest = harness.expire(&*log, Topic::Raw, 2);
     assert_eq!(oldest, 10);

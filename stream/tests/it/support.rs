@@ -197,3 +197,8 @@ pub fn poll_records(consumer: &mut dyn Consumer) -> Fetched {
         }
     }
 }
+
+/// Commits, and waits until that is durable.
+pub fn commit(consumer: &mut dyn Consumer, partition: u32, next: u64) -> Result<(), StreamError> {
+    consumer.commit(partition, next)?.wait(PATIENCE)
+}
