@@ -6,6 +6,7 @@
 //! Knows no tokio, no Kafka and no Arrow.
 
 pub mod cascade;
+mod chunks;
 pub mod compact;
 pub mod evaluate;
 pub mod features;

@@ -123,7 +123,7 @@ pub(super) fn write_line(out: &mut impl Write, format: LinesFormat, row: u64, la
         tone: Tones { negative, neutral, positive },
         signal: reading.signal_label().as_str(),
         signals: Signals { problem, request, question, praise, other },
-        topic: reading.topic_label().as_str(),
+        topic: topics[0].0,
         topics,
         urgency: reading.urgency_label().code(),
         urgency_score: reading.urgency_score(),

@@ -151,6 +151,20 @@ mod tests {
     }
 
     #[test]
+    fn a_reading_does_not_depend_on_the_texts_before() {
+        let inputs = [
+            Input::text("Maria said the bus was late"),
+            Input { category: Some("Maria bus"), ..Input::text("It was late") },
+            Input { title: Some("MARIA"), ..Input::text("the Bus, maria; the bus. Xochitl! xochitl") },
+        ];
+        let mut scratch = Scratch::default();
+        for input in inputs.iter().chain(&inputs) {
+            let alone = CompactModel::shipped().read(input, &mut Scratch::default());
+            assert_eq!(CompactModel::shipped().read(input, &mut scratch), alone, "{input:?}");
+        }
+    }
+
+    #[test]
     fn odd_texts_have_an_answer() {
         let mut scratch = Scratch::default();
         let long = "a".repeat(1 << 20);

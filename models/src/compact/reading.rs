@@ -110,11 +110,12 @@ impl Reading {
 
 /// The position of the largest value; the first of equals.
 pub(crate) fn argmax(values: &[f32]) -> usize {
-    let mut best = 0;
+    let (mut best, mut largest) = (0, values.first().copied().unwrap_or(f32::NEG_INFINITY));
     for (position, value) in values.iter().enumerate() {
-        if *value > values[best] {
-            best = position;
-        }
+        // Chosen without a branch: which is larger nobody can foresee.
+        let larger = *value > largest;
+        best = if larger { position } else { best };
+        largest = if larger { *value } else { largest };
     }
     best
 }

@@ -49,12 +49,34 @@ impl Slots {
         }
     }
 
-    /// Replaces `rows` with the rows of `hashes`. Every place is touched first: loads that nothing waits for keep many cache
-    /// misses under way at once, and most of the time of a text is waiting for memory.
-    pub(crate) fn rows(&self, hashes: &[u32], rows: &mut Vec<u32>) {
+    /// Touches the place of every feature: loads that nothing waits for keep many cache misses under way at once, and most of
+    /// the time of a text is waiting for memory.
+    pub(crate) fn touch(&self, hashes: &[u32]) {
         std::hint::black_box(hashes.iter().fold(0, |touched, hash| touched ^ self.0[home(*hash)]));
-        rows.clear();
-        rows.extend(hashes.iter().filter_map(|hash| self.row(*hash)));
+    }
+
+    /// Appends the rows of `hashes` to `rows`; gives how many they are.
+    pub(crate) fn append_rows(&self, hashes: &[u32], rows: &mut Vec<u32>) -> usize {
+        let known = rows.len();
+        rows.resize(known + hashes.len(), 0);
+        let places = &mut rows[known..];
+        let mut found = 0;
+        for hash in hashes {
+            // Nearly always the first look decides. Whether it finds the feature nobody can foresee, so that no branch asks.
+            let entry = self.0[home(*hash)];
+            let hit = entry >> ROW_BITS == fingerprint(*hash);
+            places[found] = entry & ((1 << ROW_BITS) - 1);
+            found += usize::from(hit);
+            if !hit
+                && entry != EMPTY
+                && let Some(row) = self.row(*hash)
+            {
+                places[found] = row;
+                found += 1;
+            }
+        }
+        rows.truncate(known + found);
+        found
     }
 }
 
@@ -89,24 +111,35 @@ impl Quantised {
         Self { rows: rows.iter().map(round).collect(), scales }
     }
 
+    /// Touches every row, at both ends, since a row may lie in two lines of the cache; see [`Slots::touch`].
+    pub(crate) fn touch(&self, rows: &[u32]) {
+        let ends = |row: &u32| self.rows[*row as usize][0] ^ self.rows[*row as usize][EMBEDDING - 1];
+        std::hint::black_box(rows.iter().fold(0, |touched, row| touched ^ ends(row)));
+    }
+
     /// Adds `rows` to `sum`.
     pub(crate) fn add_rows(&self, rows: &[u32], sum: &mut [i32; EMBEDDING]) {
-        /// Rows whose sum cannot leave 16 bits: 256 * 127 < 32768.
-        const CHUNK: usize = 256;
-        for chunk in rows.chunks(CHUNK) {
-            // Both ends, since a row may lie in two lines of the cache; see `Slots::rows`.
-            let ends = |row: &u32| self.rows[*row as usize][0] ^ self.rows[*row as usize][EMBEDDING - 1];
-            std::hint::black_box(chunk.iter().fold(0, |touched, row| touched ^ ends(row)));
-            let mut part = [0i16; EMBEDDING];
-            for row in chunk {
-                for (part, value) in part.iter_mut().zip(&self.rows[*row as usize]) {
-                    *part += i16::from(*value);
-                }
-            }
+        for chunk in rows.chunks(MAX_ADDED) {
+            let part = self.sum_of_few(chunk);
             sum.iter_mut().zip(&part).for_each(|(sum, part)| *sum += i32::from(*part));
         }
     }
+
+    /// The sum of at most [`MAX_ADDED`] rows.
+    #[inline]
+    pub(crate) fn sum_of_few(&self, rows: &[u32]) -> [i16; EMBEDDING] {
+        let mut sum = [0; EMBEDDING];
+        for row in rows {
+            for (sum, value) in sum.iter_mut().zip(&self.rows[*row as usize]) {
+                *sum += i16::from(*value);
+            }
+        }
+        sum
+    }
 }
+
+/// Rows whose sum cannot leave 16 bits: 256 * 127 < 32768.
+pub(crate) const MAX_ADDED: usize = 256;
 
 /// 1 / sqrt(n): a long text says more than a short one, but not in proportion.
 pub(crate) fn bag_weight(found: u32) -> f32 {
@@ -129,6 +162,20 @@ mod tests {
                 let distance = home(hashes[found]).abs_diff(home(*hash));
                 prop_assert!(found == row || (fingerprint(hashes[found]) == fingerprint(*hash) && distance < 500));
             }
+        }
+
+        #[test]
+        fn rows_of_many_are_those_of_each(kept in proptest::collection::hash_set(0u32..3000, 0..500), crowd in any::<bool>()) {
+            // Neighbouring slots, or one.
+            let spread = |number: u32| if crowd { number } else { number << 13 };
+            let kept: Vec<u32> = kept.into_iter().map(spread).collect();
+            let slots = Slots::new(&kept).unwrap();
+            let hashes: Vec<u32> = (0..3500).map(spread).collect();
+            let mut rows = vec![7; 5];
+            let found = slots.append_rows(&hashes, &mut rows);
+            prop_assert_eq!(&rows[..5], [7; 5]);
+            prop_assert_eq!(&rows[5..], hashes.iter().filter_map(|hash| slots.row(*hash)).collect::<Vec<u32>>());
+            prop_assert_eq!(found, rows.len() - 5);
         }
 
         #[test]

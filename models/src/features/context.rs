@@ -1,6 +1,6 @@
 //! What surrounds a text: the title, the portal's category, the question that was asked.
 
-use super::facts::Memory;
+use super::facts::{Memory, key};
 use super::hash::Hash;
 use super::word::Word;
 use super::{MAX_CONTEXT_BYTES, MAX_WORD_CHARS, Sink, head};
@@ -79,7 +79,7 @@ pub(super) fn category<S: Sink>(input: &Input<'_>, memory: &mut Memory, sink: &m
     let Some(category) = input.category else { return };
     let mut before = 0;
     for text in head(category, MAX_CONTEXT_BYTES).split(|c: char| !c.is_alphanumeric()).filter(|text| !text.is_empty()) {
-        let found = memory.find(text, |unigram| sink.is_common(unigram));
+        let found = memory.find_whole(text, key(text.as_bytes()), |unigram| sink.is_common(unigram));
         let unigram = found.facts.unigram;
         sink.grams(found.slot, found.grams, true);
         sink.word(unigram);

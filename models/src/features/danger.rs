@@ -52,8 +52,8 @@ impl Signs {
 
     /// The signs of a word, which `word` holds.
     pub(super) fn of(word: &Word, unigram: u32) -> Self {
-        let stems = word.beginnings().take(*STEM_CHARS.end()).skip(STEM_CHARS.start() - 1);
-        let listed = LISTED.words.get(unigram).into_iter().chain(stems.filter_map(|stem| LISTED.stems.get(stem)));
+        let stems = word.beginnings(STEM_CHARS).iter();
+        let listed = LISTED.words.get(unigram).into_iter().chain(stems.filter_map(|stem| LISTED.stems.get(*stem)));
         listed.fold(Self::default(), Self::and)
     }
 

@@ -44,8 +44,8 @@ pub(super) struct Facts {
     pub(super) listed_name: bool,
     /// A name that is also a word ("Hope").
     pub(super) doubtful_name: bool,
-    /// Usually written without a capital.
-    pub(super) common: bool,
+    /// Usually written without a capital; false where that makes no difference.
+    common: bool,
 }
 
 impl Facts {
@@ -53,9 +53,10 @@ impl Facts {
     fn of(text: &str, word: &mut Word, is_common: impl Fn(u32) -> bool) -> Self {
         let unigram = word.read(text);
         let name = names::doubt(unigram);
+        let case = word.case();
         Self {
             unigram,
-            case: word.case(),
+            case,
             role: if text.contains(['\'', '’']) && word.ends_in_nt() { Role::Negation } else { scope::role(unigram) },
             strength: polarity::of_word(word, unigram),
             alarm: polarity::is_alarm(word, unigram),
@@ -65,8 +66,14 @@ impl Facts {
             link: word.is_link(),
             listed_name: name == Some(false),
             doubtful_name: name == Some(true),
-            common: is_common(unigram),
+            // Asked only where it matters to `is_name`.
+            common: (case == Case::Capital || name == Some(false)) && is_common(unigram),
         }
+    }
+
+    /// Whether its letters are read where it stands in a text; those of a listed name say nothing to any head.
+    pub(super) fn has_letters(&self) -> bool {
+        !self.empty && !self.link && !self.listed_name
     }
 
     /// Whether the word is a person's name, or may be one for all that is known: listed, or written with a capital though
@@ -84,10 +91,28 @@ impl Facts {
 /// The words that were read last, by a hash of how they are written. Bounded: a new word takes the place of another.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    /// 64 bits of a written word and what is known about it; no entries: nothing is remembered.
-    entries: Vec<(u64, Facts)>,
+    /// A word is in one of the places of one set; no sets: nothing is remembered.
+    sets: Vec<Set>,
+    /// The place that a new word takes next where all are taken. In turn, whichever set it is: of words that come once and
+    /// words that come again, most of the latter stay.
+    next: usize,
     word: Word,
     grams: Vec<u32>,
+}
+
+/// Places of a set. With one, words that come again would push each other out wherever two share it.
+const WAYS: usize = 4;
+
+/// 64 bits of each written word, 0 for an empty place, and what is known about it.
+#[derive(Clone, Debug, Default)]
+struct Set {
+    keys: [u64; WAYS],
+    facts: [Facts; WAYS],
+}
+
+/// What a word is remembered by as it stands in a text: never 0, which is the empty place.
+pub(super) fn key(text: &[u8]) -> u64 {
+    xxh3_64(text) | 1
 }
 
 /// A word looked up.
@@ -95,19 +120,19 @@ pub(super) struct Found<'a> {
     /// Where it is remembered.
     pub(super) slot: usize,
     pub(super) facts: Facts,
-    /// Its n-grams and classes, when they were looked up just now.
+    /// Its n-grams and classes, where it was not remembered.
     pub(super) grams: Option<&'a [u32]>,
 }
 
 impl Memory {
-    /// Remembers up to `slots` words, a power of two; 0: none.
+    /// Remembers up to `slots` words, a power of two and four or more; 0: none.
     pub(super) fn new(slots: usize) -> Self {
-        Self { entries: vec![(0, Facts::default()); slots], ..Self::default() }
+        Self { sets: vec![Set::default(); slots / WAYS], ..Self::default() }
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        self.entries.fill((0, Facts::default()));
+        self.sets.fill(Set::default());
     }
 
     /// The buffer for words of the context.
@@ -115,23 +140,57 @@ impl Memory {
         &mut self.word
     }
 
-    /// Looks up a word as it stands in the text.
-    pub(super) fn find(&mut self, text: &str, is_common: impl Fn(u32) -> bool) -> Found<'_> {
-        // 0 is the empty entry.
-        let key = xxh3_64(text.as_bytes()) | 1;
-        let slot = (key >> 32) as usize & self.entries.len().saturating_sub(1);
-        if let Some((remembered, facts)) = self.entries.get(slot)
-            && *remembered == key
-        {
-            return Found { slot, facts: *facts, grams: None };
+    /// Touches the place of a word that will be looked up: what is far away is on its way until then.
+    pub(super) fn touch(&self, key: u64) -> u64 {
+        self.sets.get(self.number(key)).map_or(0, |set| set.keys[0])
+    }
+
+    /// The number of the set that a word belongs to.
+    fn number(&self, key: u64) -> usize {
+        (key >> 32) as usize & self.sets.len().saturating_sub(1)
+    }
+
+    /// Looks up a word as it stands in the text, with its [`key`], for who takes n-grams only of what [`Facts::has_letters`].
+    #[inline]
+    pub(super) fn find(&mut self, text: &str, key: u64, is_common: impl Fn(u32) -> bool) -> Found<'_> {
+        match self.remembered(key) {
+            Some((slot, facts)) => Found { slot, facts, grams: None },
+            None => self.learn(text, key, is_common),
         }
+    }
+
+    /// The same for who takes the n-grams of every word: they come anew where the other may not have taken them.
+    pub(super) fn find_whole(&mut self, text: &str, key: u64, is_common: impl Fn(u32) -> bool) -> Found<'_> {
+        match self.remembered(key) {
+            Some((slot, facts)) if facts.has_letters() => Found { slot, facts, grams: None },
+            _ => self.learn(text, key, is_common),
+        }
+    }
+
+    #[inline]
+    fn remembered(&self, key: u64) -> Option<(usize, Facts)> {
+        let number = self.number(key);
+        let set = self.sets.get(number)?;
+        let way = set.keys.iter().position(|remembered| *remembered == key)?;
+        Some((number * WAYS + way, set.facts[way]))
+    }
+
+    /// Finds out about a word and remembers it.
+    #[inline(never)]
+    fn learn(&mut self, text: &str, key: u64, is_common: impl Fn(u32) -> bool) -> Found<'_> {
         let facts = Facts::of(text, &mut self.word, is_common);
         self.grams.clear();
         self.word.grams(&mut self.grams);
         self.grams.extend(kinds::of(facts.unigram).into_iter().flatten());
-        if let Some(entry) = self.entries.get_mut(slot) {
-            *entry = (key, facts);
+        let (number, mut way) = (self.number(key), 0);
+        if let Some(set) = self.sets.get_mut(number) {
+            let place_of = |wanted: u64| set.keys.iter().position(|remembered| *remembered == wanted);
+            way = place_of(key).or_else(|| place_of(0)).unwrap_or_else(|| {
+                self.next = (self.next + 1) % WAYS;
+                self.next
+            });
+            (set.keys[way], set.facts[way]) = (key, facts);
         }
-        Found { slot, facts, grams: Some(&self.grams) }
+        Found { slot: number * WAYS + way, facts, grams: Some(&self.grams) }
     }
 }

@@ -11,23 +11,33 @@ use super::hash::Hash;
 use super::listed::{Listed, earlier};
 use super::word::Word;
 
-/// The features of the words' classes, fine and coarse. A line of the file is a fine class; its first field is the number of the
-/// coarse class. Of two words with one spelling after folding, the first counts.
-static KINDS: LazyLock<Listed<[u32; 2]>> = LazyLock::new(|| {
+/// The words with the number of their fine class, and the features of each fine class: its own, and that of the coarse class that
+/// it belongs to.
+struct Kinds {
+    words: Listed<u16>,
+    features: Vec<[u32; 2]>,
+}
+
+/// A line of the file is a fine class; its first field is the number of the coarse class. Of two words with one spelling after
+/// folding, the first counts.
+static KINDS: LazyLock<Kinds> = LazyLock::new(|| {
     let mut word = Word::default();
-    let mut kinds = Vec::new();
-    for (fine, line) in (0u32..).zip(include_str!("kinds.txt").lines()) {
+    let (mut words, mut features) = (Vec::new(), Vec::new());
+    for (fine, line) in (0..=u16::MAX).zip(include_str!("kinds.txt").lines()) {
         let mut fields = line.split(' ');
-        let Some(coarse) = fields.next().and_then(|number| number.parse::<u32>().ok()) else { continue };
-        let features = [Hash::salted(b'k').number(fine).finish(), Hash::salted(b'K').number(coarse).finish()];
-        kinds.extend(fields.map(|text| (word.read(text), features)));
+        let coarse = fields.next().and_then(|number| number.parse::<u32>().ok());
+        let of_coarse = Hash::salted(b'K').number(coarse.unwrap_or_default()).finish();
+        features.push([Hash::salted(b'k').number(u32::from(fine)).finish(), of_coarse]);
+        if coarse.is_some() {
+            words.extend(fields.map(|text| (word.read(text), fine)));
+        }
     }
-    Listed::new(kinds, earlier)
+    Kinds { words: Listed::new(words, earlier), features }
 });
 
 /// The features of a word's classes, by its unigram; `None` for a word without one.
 pub(super) fn of(unigram: u32) -> Option<[u32; 2]> {
-    KINDS.get(unigram)
+    KINDS.words.get(unigram).map(|fine| KINDS.features[usize::from(fine)])
 }
 
 #[cfg(test)]
@@ -41,6 +51,7 @@ mod tests {
         assert_eq!(kinds("sofa"), kinds("mattress"));
         assert_ne!(kinds("sofa"), kinds("mayor"));
         assert_eq!(kinds("xqzzt"), None);
-        assert!(KINDS.len() > 10_000);
+        assert!(KINDS.words.len() > 10_000);
+        assert_eq!(KINDS.features.len(), include_str!("kinds.txt").lines().count());
     }
 }

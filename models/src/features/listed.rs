@@ -1,40 +1,56 @@
 //! A list of words, by the hashes of their spelling, with what each stands for: one look a word, wherever it stands in the list.
 
 /// An open-addressing table that is filled once. Half of its places or more are empty, so that a word which is not on the list,
-/// as most are not, is recognised at once.
+/// as most are not, is recognised at once. What words stand for is kept apart: to recognise them takes four bytes a place, and
+/// the less memory is looked at, the more of it is near.
 #[derive(Clone, Debug)]
 pub(super) struct Listed<V> {
-    places: Vec<Option<(u32, V)>>,
+    /// The hash of the word in each place; 0 where there is none.
+    hashes: Vec<u32>,
+    values: Vec<Option<V>>,
+    /// What the word with the hash 0 stands for, which has no place.
+    zero: Option<V>,
 }
 
 impl<V: Copy> Listed<V> {
     /// A table of `words`; of two with one hash, `join` makes one from the earlier and the later.
     pub(super) fn new(words: Vec<(u32, V)>, join: impl Fn(V, V) -> V) -> Self {
-        let mut places = vec![None; (2 * words.len()).next_power_of_two()];
+        // More places than words, so that one without a word ends every search.
+        let places = (2 * words.len()).max(1).next_power_of_two();
+        let mut table = Self { hashes: vec![0; places], values: vec![None; places], zero: None };
         for (hash, value) in words {
-            let place = Self::place(&places, hash);
-            let known = places[place].map(|(_, known)| known);
-            places[place] = Some((hash, known.map_or(value, |known| join(known, value))));
+            let known = if hash == 0 {
+                &mut table.zero
+            } else {
+                let place = table.place(hash);
+                table.hashes[place] = hash;
+                &mut table.values[place]
+            };
+            *known = Some(known.map_or(value, |known| join(known, value)));
         }
-        Self { places }
+        table
     }
 
     /// What a word stands for; `None` for one that is not listed.
     pub(super) fn get(&self, hash: u32) -> Option<V> {
-        self.places[Self::place(&self.places, hash)].map(|(_, value)| value)
+        if hash == 0 {
+            return self.zero;
+        }
+        let place = self.place(hash);
+        if self.hashes[place] == hash { self.values[place] } else { None }
     }
 
     /// How many words are listed.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.places.iter().flatten().count()
+        self.values.iter().chain([&self.zero]).flatten().count()
     }
 
     /// Where a word stands, or the empty place where it would.
-    fn place(places: &[Option<(u32, V)>], hash: u32) -> usize {
-        let mask = places.len() - 1;
+    fn place(&self, hash: u32) -> usize {
+        let mask = self.hashes.len() - 1;
         let mut place = hash as usize & mask;
-        while places[place].is_some_and(|(listed, _)| listed != hash) {
+        while self.hashes[place] != hash && self.hashes[place] != 0 {
             place = (place + 1) & mask;
         }
         place

@@ -11,10 +11,8 @@ use super::hash::Hash;
 use super::listed::{Listed, earlier};
 use super::word::Word;
 
-/// Letters of the shortest stem; shorter beginnings are not looked up.
-const MIN_STEM_CHARS: usize = 3;
-/// Letters of the longest stem.
-const MAX_STEM_CHARS: usize = 14;
+/// Letters of the shortest and of the longest stem; other beginnings are not looked up.
+const STEM_CHARS: std::ops::RangeInclusive<usize> = 3..=14;
 
 /// Words and stems with strengths from -2 (strong blame) to 2 (strong praise).
 struct Entries {
@@ -46,8 +44,7 @@ impl Lines {
 impl Entries {
     /// The strength of a word by itself or by its longest listed stem; 0 for one that is not listed.
     fn of(&self, word: &Word, unigram: u32) -> i8 {
-        let beginnings = word.beginnings().take(MAX_STEM_CHARS).skip(MIN_STEM_CHARS - 1);
-        let by_stem = || beginnings.filter_map(|hash| self.stems.get(hash)).last();
+        let by_stem = || word.beginnings(STEM_CHARS).iter().rev().find_map(|hash| self.stems.get(*hash));
         self.words.get(unigram).or_else(by_stem).unwrap_or(0)
     }
 }

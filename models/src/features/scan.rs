@@ -3,10 +3,11 @@
 use super::Sink;
 use super::context::Answer;
 use super::danger;
-use super::facts::{Case, Memory};
+use super::facts::{Case, Memory, key};
 use super::hash::Hash;
 use super::polarity::{self, Tally};
 use super::scope::{Cover, Role, Scope};
+use crate::chunks::{CHUNK, chunk_at, mask_of};
 
 /// Numbers of up to this many digits are kept as they are: 911, 311, 24, 7.
 const EXACT_DIGITS: usize = 3;
@@ -46,8 +47,21 @@ pub(super) struct Scanner {
     tokens: usize,
     /// Nothing of the sentence has been read.
     sentence_begins: bool,
+    ahead: Vec<Ahead>,
+    /// The first of `ahead` that may still come.
+    next: usize,
+    /// Bytes of the text.
+    len: usize,
     /// The word before has a capital, as every word of a title may have.
     after_capital: bool,
+}
+
+/// A word that was found before the pass: of ASCII, and followed by ASCII.
+#[derive(Clone, Copy, Debug)]
+struct Ahead {
+    start: usize,
+    end: usize,
+    key: u64,
 }
 
 impl Scanner {
@@ -62,6 +76,7 @@ impl Scanner {
         (self.tally, self.danger) = (Tally::default(), danger::Tally::default());
         (self.before, self.tokens) = (0, 0);
         (self.sentence_begins, self.after_capital) = (true, false);
+        self.look_ahead(text);
         let mut rest = text;
         let mut tag = false;
         while let Some(c) = rest.chars().next() {
@@ -82,7 +97,8 @@ impl Scanner {
                 }
                 '<' if next.is_some_and(|c| c.is_ascii_lowercase()) => self.mask(&mut rest, sink),
                 _ if is_ideograph(c) => {
-                    self.read(&start[..c.len_utf8()], false, answer, sink);
+                    let word = &start[..c.len_utf8()];
+                    self.read(word, key(word.as_bytes()), false, answer, sink);
                 }
                 _ if c.is_alphabetic() => self.word(start, &mut rest, tag, answer, sink),
                 _ if c.is_ascii_digit() => self.number(c, &mut rest, sink),
@@ -111,22 +127,68 @@ impl Scanner {
         self.tokens
     }
 
+    /// Finds the words of `text` that are ASCII, as [`Self::word`] will find them, and touches what is remembered of them: that
+    /// many at once are waited for as long as one is.
+    fn look_ahead(&mut self, text: &str) {
+        self.ahead.clear();
+        (self.next, self.len) = (0, text.len());
+        let bytes = text.as_bytes();
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'\'';
+        let (mut runs_on, mut touched) = (0, 0);
+        for from in (0..bytes.len()).step_by(CHUNK) {
+            let parts = mask_of(&chunk_at(bytes, from), is_part);
+            let mut starts = parts & !(parts << 1 | runs_on);
+            runs_on = parts >> (CHUNK - 1);
+            while starts != 0 {
+                let bit = starts.trailing_zeros() as usize;
+                starts &= starts - 1;
+                let mut end = from + bit + (!(parts >> bit)).trailing_zeros().min((CHUNK - bit) as u32) as usize;
+                if end == from + CHUNK {
+                    end += bytes.get(end..).unwrap_or_default().iter().take_while(|byte| is_part(**byte)).count();
+                }
+                // Digits and quotation marks in front are read by themselves.
+                let front = bytes[from + bit..end].iter().take_while(|byte| !byte.is_ascii_alphabetic()).count();
+                let start = from + bit + front;
+                if start < end && bytes.get(end).is_none_or(u8::is_ascii) {
+                    let key = key(&bytes[start..end]);
+                    touched ^= self.memory.touch(key);
+                    self.ahead.push(Ahead { start, end, key });
+                }
+            }
+        }
+        std::hint::black_box(touched);
+    }
+
     /// A word that begins at `start`; `rest` is what follows its first letter.
-    fn word<S: Sink>(&mut self, start: &str, rest: &mut &str, tag: bool, answer: Option<Answer>, sink: &mut S) {
-        skip(rest, |c| {
-            c.is_ascii_alphanumeric()
-                || matches!(c, '\'' | '’')
-                || !c.is_ascii() && (c.is_alphanumeric() && !is_ideograph(c) || is_mark(c))
-        });
-        let word = &start[..start.len() - rest.len()];
-        if self.read(word, tag, answer, sink) {
+    fn word<'t, S: Sink>(&mut self, start: &'t str, rest: &mut &'t str, tag: bool, answer: Option<Answer>, sink: &mut S) {
+        let at = self.len - start.len();
+        while self.ahead.get(self.next).is_some_and(|ahead| ahead.start < at) {
+            self.next += 1;
+        }
+        let (word, key) = match self.ahead.get(self.next) {
+            Some(ahead) if ahead.start == at => {
+                let (word, after) = start.split_at(ahead.end - at);
+                *rest = after;
+                (word, ahead.key)
+            }
+            _ => {
+                skip(rest, |c| {
+                    c.is_ascii_alphanumeric()
+                        || matches!(c, '\'' | '’')
+                        || !c.is_ascii() && (c.is_alphanumeric() && !is_ideograph(c) || is_mark(c))
+                });
+                let word = &start[..start.len() - rest.len()];
+                (word, key(word.as_bytes()))
+            }
+        };
+        if self.read(word, key, tag, answer, sink) {
             skip(rest, |c| !c.is_whitespace());
         }
     }
 
     /// Takes a word in; true where it begins a link.
-    fn read<S: Sink>(&mut self, text: &str, tag: bool, answer: Option<Answer>, sink: &mut S) -> bool {
-        let found = self.memory.find(text, |unigram| sink.is_common(unigram));
+    fn read<S: Sink>(&mut self, text: &str, key: u64, tag: bool, answer: Option<Answer>, sink: &mut S) -> bool {
+        let found = self.memory.find(text, key, |unigram| sink.is_common(unigram));
         let facts = found.facts;
         if facts.empty {
             return false;
@@ -137,7 +199,7 @@ impl Scanner {
         }
         let name = facts.is_name(self.sentence_begins || self.after_capital, tag);
         // What may be a name has its letters read for everything but tone.
-        if !facts.listed_name {
+        if facts.has_letters() {
             sink.grams(found.slot, found.grams, !name);
         }
         self.after_capital = facts.case == Case::Capital;

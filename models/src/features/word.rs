@@ -1,16 +1,20 @@
 //! A word while it is being read: folded letter by letter, its unigram and character n-grams hashed at the end.
 
+use std::ops::RangeInclusive;
+
 use super::MAX_WORD_CHARS;
 use super::facts::Case;
 use super::hash::Hash;
 
 /// Lengths of character n-grams, boundary marks included.
-const GRAM_CHARS: std::ops::RangeInclusive<usize> = 3..=5;
+const GRAM_CHARS: RangeInclusive<usize> = 3..=5;
 
 /// The letters of one word after folding, and what folding took away.
 #[derive(Debug, Default)]
 pub(super) struct Word {
     letters: Vec<char>,
+    /// The unigram of each beginning of the word: of its first letter, its first two, and so on.
+    beginnings: Vec<u32>,
     /// The letter before, unfolded runs counted: three or more of one letter become two.
     run: u32,
     /// Letters seen, those past the bound included.
@@ -55,7 +59,13 @@ impl Word {
     pub(super) fn read(&mut self, text: &str) -> u32 {
         self.clear();
         text.chars().filter(|c| !matches!(c, '\'' | '’')).for_each(|c| self.push(c));
-        self.hash()
+        let mut hash = Hash::salted(b'w');
+        self.beginnings.clear();
+        self.beginnings.extend(self.letters.iter().map(|c| {
+            hash = hash.char(*c);
+            hash.finish()
+        }));
+        hash.finish()
     }
 
     /// Whether nothing is left of the word.
@@ -83,17 +93,10 @@ impl Word {
         matches!(self.letters[..], ['h', 't', 't', 'p'] | ['h', 't', 't', 'p', 's'] | ['w', 'w', ..]) && self.seen <= 5
     }
 
-    /// The unigram.
-    pub(super) fn hash(&self) -> u32 {
-        self.letters.iter().fold(Hash::salted(b'w'), |hash, c| hash.char(*c)).finish()
-    }
-
-    /// The unigrams of the word's beginnings: of its first letter, its first two, and so on.
-    pub(super) fn beginnings(&self) -> impl Iterator<Item = u32> {
-        self.letters.iter().scan(Hash::salted(b'w'), |hash, c| {
-            *hash = hash.char(*c);
-            Some(hash.finish())
-        })
+    /// The unigrams of the word's beginnings of `letters` letters.
+    pub(super) fn beginnings(&self, letters: RangeInclusive<usize>) -> &[u32] {
+        let upto = self.beginnings.len().min(*letters.end());
+        self.beginnings.get(letters.start() - 1..upto).unwrap_or_default()
     }
 
     /// Appends the character n-grams of the word with its boundaries; a word of one or two letters is its own unigram.
@@ -101,16 +104,15 @@ impl Word {
         if self.letters.len() < 3 {
             return;
         }
-        let at = |position: usize| match position {
-            0 => '^',
-            inner => self.letters.get(inner - 1).copied().unwrap_or('$'),
-        };
-        let total = self.letters.len() + 2;
-        for start in 0..=total - GRAM_CHARS.start() {
+        let mut marked = ['$'; MAX_WORD_CHARS + 2];
+        marked[0] = '^';
+        marked[1..=self.letters.len()].copy_from_slice(&self.letters);
+        let marked = &marked[..self.letters.len() + 2];
+        for start in 0..=marked.len() - GRAM_CHARS.start() {
             let mut hash = Hash::salted(b'g');
-            for (length, position) in (start..total.min(start + GRAM_CHARS.end())).enumerate() {
-                hash = hash.char(at(position));
-                if length + 1 >= *GRAM_CHARS.start() {
+            for (length, c) in (1..=*GRAM_CHARS.end()).zip(&marked[start..]) {
+                hash = hash.char(*c);
+                if length >= *GRAM_CHARS.start() {
                     grams.push(hash.finish());
                 }
             }

@@ -12,9 +12,11 @@ mod script;
 pub mod train;
 mod weights;
 
+use std::cell::RefCell;
+
 use ngrams::Letters;
 use script::Script;
-use weights::Weights;
+use weights::{Weights, Words};
 
 /// Below this confidence the answer is [`Language::UND`].
 pub const MIN_CONFIDENCE: f32 = 0.3;
@@ -60,7 +62,11 @@ impl std::fmt::Debug for Language {
 
 /// The language of `text` and how sure that is, in [0, 1], by the weights inside the program; see [`Identifier::identify`].
 pub fn identify(text: &str) -> (Language, f32) {
-    identify_with(weights::shipped(), text)
+    thread_local! {
+        /// The words that this thread has read by these weights.
+        static WORDS: RefCell<Words> = RefCell::new(Words::remembering());
+    }
+    WORDS.with_borrow_mut(|words| identify_with(weights::shipped(), text, words))
 }
 
 /// Identification by other weights than those inside the program.
@@ -76,17 +82,17 @@ impl<'a> Identifier<'a> {
     /// handles, links and placeholders of masked data say nothing. [`Language::UND`] comes with 0 where there are no letters,
     /// otherwise with the confidence of the best guess, which is below [`MIN_CONFIDENCE`].
     pub fn identify(&self, text: &str) -> (Language, f32) {
-        identify_with(&self.0, text)
+        identify_with(&self.0, text, &mut Words::default())
     }
 }
 
-fn identify_with(weights: &Weights<'_>, text: &str) -> (Language, f32) {
+fn identify_with(weights: &Weights<'_>, text: &str, words: &mut Words) -> (Language, f32) {
     let letters = Letters::read(text);
     match letters.script() {
         None => (Language::UND, 0.0),
         Some((Script::One(code), share)) => (Language::new(code), share),
         Some((Script::Many(group), share)) => {
-            let (lane, confidence) = weights.best(&letters, group.lanes());
+            let (lane, confidence) = weights.best(&letters, group.lanes(), words);
             let confidence = confidence * share;
             if confidence < MIN_CONFIDENCE {
                 (Language::UND, confidence)

@@ -5,20 +5,32 @@ use super::script::{self, LATIN, SCRIPTS, Script};
 /// Bytes of letters that are looked at: some forty words, more than the classifier needs to be sure.
 pub(super) const MAX_BYTES: usize = 256;
 
+/// The last character that begins within [`MAX_BYTES`], of four bytes at most, and the space after it end within these.
+const ROOM: usize = MAX_BYTES + 8;
+
+/// Numbers that have a bit for every byte.
+const SPACES: usize = ROOM.div_ceil(64);
+
+/// Bytes of a word that can be remembered.
+pub(super) const WORD_BYTES: usize = 16;
+
 /// Buckets of the hash, as bits.
 pub(super) const BITS: u32 = 15;
 
 /// The first letters of a text in lower case, words separated and surrounded by one space, with the count of each script.
 pub(super) struct Letters {
-    bytes: [u8; MAX_BYTES + 8],
+    /// As many as are read, and so many more that a word can always be looked at as [`WORD_BYTES`] bytes.
+    bytes: [u8; ROOM + WORD_BYTES],
     len: usize,
+    /// A bit for every byte that is a space, but the first.
+    spaces: [u64; SPACES],
     counts: [u32; SCRIPTS],
 }
 
 impl Letters {
     /// Reads until the buffer is full.
     pub fn read(text: &str) -> Self {
-        let mut letters = Self { bytes: [b' '; MAX_BYTES + 8], len: 1, counts: [0; SCRIPTS] };
+        let mut letters = Self { bytes: [b' '; ROOM + WORD_BYTES], len: 1, spaces: [0; SPACES], counts: [0; SCRIPTS] };
         let bytes = text.as_bytes();
         let mut at = 0;
         while at < bytes.len() && letters.len < MAX_BYTES {
@@ -28,9 +40,7 @@ impl Letters {
                     at = token_end(bytes, at);
                     continue;
                 }
-                letters.push(byte | 0x20);
-                letters.counts[LATIN] += 1;
-                at += 1;
+                at += letters.push_latin(&bytes[at..]);
             } else if byte < 0x80 {
                 at = match byte {
                     b'\'' if !letters.between_words() => {
@@ -52,6 +62,15 @@ impl Letters {
         }
         letters.end_word();
         letters
+    }
+
+    /// The ASCII letters that `bytes` begin with, as far as there is room; gives how many.
+    fn push_latin(&mut self, bytes: &[u8]) -> usize {
+        let run = bytes.iter().take(MAX_BYTES - self.len).take_while(|byte| byte.is_ascii_alphabetic()).count();
+        self.bytes[self.len..self.len + run].iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte | 0x20);
+        self.counts[LATIN] += run as u32;
+        self.len += run;
+        run
     }
 
     /// A character beyond ASCII.
@@ -79,7 +98,7 @@ impl Letters {
     }
 
     fn push(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.len) {
+        if let Some(place) = self.bytes[..ROOM].get_mut(self.len) {
             *place = byte;
             self.len += 1;
         }
@@ -90,9 +109,30 @@ impl Letters {
     }
 
     fn end_word(&mut self) {
-        if !self.between_words() {
+        if !self.between_words() && self.len < ROOM {
+            self.spaces[self.len / 64] |= 1 << (self.len % 64);
             self.push(b' ');
         }
+    }
+
+    /// The next space behind that at `at`, which ends the next word; `None` behind the last word.
+    pub fn next_space(&self, at: usize) -> Option<usize> {
+        let from = at + 1;
+        let mut place = from / 64;
+        let mut bits = self.spaces.get(place)? >> (from % 64) << (from % 64);
+        while bits == 0 {
+            place += 1;
+            bits = *self.spaces.get(place)?;
+        }
+        Some(place * 64 + bits.trailing_zeros() as usize)
+    }
+
+    /// The word between two spaces as a number: its bytes, filled up with zeros; `None` for one of more than [`WORD_BYTES`].
+    pub fn word(&self, from: usize, to: usize) -> Option<u128> {
+        let len = to - from - 1;
+        let bytes = self.bytes[from + 1..].first_chunk::<WORD_BYTES>()?;
+        let mask = 1_u128.checked_shl(8 * len as u32).map_or(u128::MAX, |bit| bit - 1);
+        (len <= WORD_BYTES).then(|| u128::from_le_bytes(*bytes) & mask)
     }
 
     /// The script of most letters and their share; `None` without letters.
@@ -104,16 +144,15 @@ impl Letters {
     /// bytes beyond ASCII.
     #[inline]
     pub fn for_each(&self, feature: impl FnMut(usize)) {
-        self.for_each_from(0, usize::MAX, feature);
+        self.for_each_between(0, self.len - 1, feature);
     }
 
-    /// The same for the words behind the space at `from`, until some `stride` bytes have been read. Gives the space at which to
-    /// go on; `None` at the end.
+    /// The same for the words behind the space at `from`, up to the byte at `to` and with it.
     #[inline]
-    pub fn for_each_from(&self, from: usize, stride: usize, mut feature: impl FnMut(usize)) -> Option<usize> {
+    pub fn for_each_between(&self, from: usize, to: usize, mut feature: impl FnMut(usize)) {
         let mut window = u32::from(b' ');
         let mut len = 1;
-        for (at, &byte) in (from + 1..).zip(&self.bytes[from + 1..self.len]) {
+        for &byte in &self.bytes[from + 1..=to] {
             window = window << 8 | u32::from(byte);
             len += 1;
             if byte >= 0x80 {
@@ -128,12 +167,8 @@ impl Letters {
             }
             if byte == b' ' {
                 len = 1;
-                if at - from >= stride && at + 1 < self.len {
-                    return Some(at);
-                }
             }
         }
-        None
     }
 }
 
@@ -193,16 +228,30 @@ mod tests {
     }
 
     #[test]
-    fn reading_in_strides_gives_the_same_ngrams() {
-        let letters = Letters::read("the light at the corner of Öl Street has been out since Monday, and nobody comes");
-        let (mut whole, mut parts) = (Vec::new(), Vec::new());
-        letters.for_each(|bucket| whole.push(bucket));
-        let (mut at, mut strides) = (Some(0), 0);
-        while let Some(from) = at {
-            at = letters.for_each_from(from, 10, |bucket| parts.push(bucket));
-            strides += 1;
+    fn words_give_the_same_ngrams_as_the_whole() {
+        for text in ["the light at the corner of Öl Street has been out since Monday, and nobody comes", &"ж ".repeat(200), "a"]
+        {
+            let letters = Letters::read(text);
+            let (mut whole, mut parts) = (Vec::new(), Vec::new());
+            letters.for_each(|bucket| whole.push(bucket));
+            let mut from = 0;
+            while let Some(to) = letters.next_space(from) {
+                letters.for_each_between(from, to, |bucket| parts.push(bucket));
+                from = to;
+            }
+            assert_eq!(from, letters.len - 1, "a space is the last byte");
+            assert_eq!(whole, parts);
         }
-        assert_eq!(whole, parts);
-        assert!(strides > 3);
+    }
+
+    #[test]
+    fn a_word_is_its_bytes() {
+        let letters = Letters::read("an incomprehensibilities incomprehensible");
+        let word = |text: &str| text.bytes().rev().fold(0, |word, byte| word << 8 | u128::from(byte));
+        assert_eq!(letters.word(0, letters.next_space(0).unwrap()), Some(word("an")));
+        let second = letters.next_space(3).unwrap();
+        assert_eq!(letters.word(3, second), None);
+        let third = letters.next_space(second).unwrap();
+        assert_eq!(letters.word(second, third), Some(word("incomprehensible")));
     }
 }

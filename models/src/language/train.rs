@@ -115,6 +115,7 @@ impl Random {
 
 #[cfg(test)]
 mod tests {
+    use super::super::weights::Words;
     use super::*;
 
     #[test]
@@ -125,7 +126,7 @@ mod tests {
         let bytes = train(&examples);
         assert_eq!(bytes, train(&examples));
         let weights = Weights::parse(&bytes).unwrap();
-        let best = |text| weights.best(&Letters::read(text), 0..LANGUAGES.len()).0;
+        let best = |text| weights.best(&Letters::read(text), 0..LANGUAGES.len(), &mut Words::default()).0;
         assert_eq!(LANGUAGES[best("the light")], b"en");
         assert_eq!(LANGUAGES[best("die Lampe")], b"de");
     }

@@ -1,8 +1,10 @@
-//! The words that say what the thing beside them is: one automaton, one pass, word boundaries checked.
+//! The words that say what the thing beside them is.
+//!
+//! A cue stands as a word, so only the beginnings of words are looked at, twenty or so in a tweet: the first word of every cue is
+//! in one small table, where most words of a text are not found.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-
-use super::scan::{ends_word, starts_word};
+use super::scan::{ends_word, is_word, starts_word};
+use crate::chunks::{CHUNK, chunk_at, mask_of};
 
 /// What a cue word announces, or rules out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,44 +88,176 @@ fn words() -> Vec<(&'static str, CueKind)> {
     words
 }
 
-/// The automaton of all cue words.
+/// Finds all cue words.
 pub(super) struct Cues {
-    automaton: AhoCorasick,
-    entries: Vec<Word>,
+    /// Cue words; those with one head stand side by side, in the order of the file.
+    words: Vec<Word>,
+    heads: Vec<Head>,
+    /// Open addressing by a hash of the head: 1 and its position in `heads`; 0 where there is none.
+    places: Vec<u16>,
 }
 
 struct Word {
+    text: &'static str,
     kind: CueKind,
-    exact: Option<&'static str>,
+    /// Matches in capitals only.
+    exact: bool,
+    /// The first eight bytes in small letters, filled up with zeros, and which of the eight there are.
+    beginning: u64,
+    mask: u64,
 }
+
+/// What words begin with, and their range in [`Cues::words`].
+struct Head {
+    key: u64,
+    start: usize,
+    end: usize,
+}
+
+/// Bits of a hash that choose the place: four times as many places as heads, so that most words end at an empty one.
+const PLACE_BITS: u32 = 12;
+
+/// What stands before a cue that begins with no letter.
+const OPENINGS: [u8; 3] = *b"([{";
 
 impl Cues {
     pub fn new() -> Self {
-        let words = words();
-        let entries = words.iter().map(|(word, kind)| Word { kind: *kind, exact: is_capital(word).then_some(*word) }).collect();
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(words.iter().map(|(word, _)| *word))
-            .expect("a few thousand short literals are far below every limit of the automaton");
-        Self { automaton, entries }
+        let mut words: Vec<(u64, Word)> =
+            words().into_iter().map(|(text, kind)| (head(text.as_bytes()), Word::new(text, kind))).collect();
+        // Stable: words with one head stay in the order of the file.
+        words.sort_by_key(|(key, _)| *key);
+        let mut cues = Self { words: Vec::new(), heads: Vec::new(), places: vec![0; 1 << PLACE_BITS] };
+        for (at, (key, word)) in words.into_iter().enumerate() {
+            cues.words.push(word);
+            match cues.heads.last_mut() {
+                Some(head) if head.key == key => head.end = at + 1,
+                _ => {
+                    cues.heads.push(Head { key, start: at, end: at + 1 });
+                    let mut place = home(key);
+                    while cues.places[place] != 0 {
+                        place = (place + 1) % cues.places.len();
+                    }
+                    cues.places[place] = cues.heads.len() as u16;
+                }
+            }
+        }
+        cues
     }
 
-    /// Finds every cue word that stands as a word, longest first where several start together; into `found`, in order.
+    /// Finds every cue word that stands as a word; into `found`, in the order of their ends, the shortest first of those that end
+    /// together.
     pub fn find(&self, text: &str, found: &mut Vec<Cue>) {
         found.clear();
         let bytes = text.as_bytes();
-        for hit in self.automaton.find_overlapping_iter(text) {
-            let word = &self.entries[hit.pattern()];
-            let (start, end) = (hit.start(), hit.end());
-            if !edges_fit(bytes, start, end) || word.exact.is_some_and(|exact| &text[start..end] != exact) {
-                continue;
+        let mut word_runs_on = 0;
+        for from in (0..bytes.len()).step_by(CHUNK) {
+            let chunk = chunk_at(bytes, from);
+            let in_word = mask_of(&chunk, is_word);
+            let mut starts = in_word & !(in_word << 1 | word_runs_on);
+            word_runs_on = in_word >> (CHUNK - 1);
+            while starts != 0 {
+                let bit = starts.trailing_zeros();
+                starts &= starts - 1;
+                let at = from + bit as usize;
+                // The letters of the word in this chunk; those past it are counted only where the key needs them.
+                let mut len = (!(in_word >> bit)).trailing_zeros().min(CHUNK as u32 - bit) as usize;
+                if len < 8 && bit as usize + len == CHUNK {
+                    len = bytes[at..].iter().take(8).take_while(|byte| is_word(**byte)).count();
+                }
+                if bytes[at] < FIRST_UNSPACED {
+                    let eight = eight_at(bytes, at);
+                    self.find_at(bytes, at, eight, eight & first(len), found);
+                }
             }
-            found.push(Cue { start, end, kind: word.kind });
+            let mut openings = mask_of(&chunk, |byte| byte >= FIRST_UNSPACED || OPENINGS.contains(&byte));
+            while openings != 0 {
+                let at = from + openings.trailing_zeros() as usize;
+                openings &= openings - 1;
+                let eight = eight_at(bytes, at);
+                self.find_at(bytes, at, eight, opening(eight), found);
+            }
         }
-        found.sort_unstable_by_key(|cue| (cue.end, std::cmp::Reverse(cue.start)));
+        found.sort_by_key(|cue| (cue.end, std::cmp::Reverse(cue.start)));
     }
+
+    /// Finds the cue words that start at `start`, where `eight` bytes and among them a head stand.
+    #[inline]
+    fn find_at(&self, bytes: &[u8], start: usize, eight: u64, key: u64, found: &mut Vec<Cue>) {
+        let mut place = home(key);
+        while let Some(head) = usize::from(self.places[place]).checked_sub(1) {
+            let head = &self.heads[head];
+            if head.key == key {
+                for word in self.words[head.start..head.end].iter().filter(|word| eight & word.mask == word.beginning) {
+                    let end = start + word.text.len();
+                    if word.stands_at(bytes, start, end) && edges_fit(bytes, start, end) {
+                        found.push(Cue { start, end, kind: word.kind });
+                    }
+                }
+                return;
+            }
+            place = (place + 1) % self.places.len();
+        }
+    }
+}
+
+impl Word {
+    fn new(text: &'static str, kind: CueKind) -> Self {
+        let mask = first(text.len());
+        Self { text, kind, exact: is_capital(text), beginning: eight_at(text.as_bytes(), 0) & mask, mask }
+    }
+
+    /// Whether the word stands at `[start, end)`, in any ASCII case unless in capitals.
+    fn stands_at(&self, bytes: &[u8], start: usize, end: usize) -> bool {
+        let word = self.text.as_bytes();
+        bytes.get(start..end).is_some_and(|found| if self.exact { found == word } else { found.eq_ignore_ascii_case(word) })
+    }
+}
+
+/// The first byte of the scripts that do not separate words, and of some that do: cues in these begin anywhere.
+const FIRST_UNSPACED: u8 = 0xD0;
+
+/// What a cue is looked up by: its first word, of which eight bytes count, or the bytes that it opens with where it may begin
+/// anywhere.
+fn head(word: &[u8]) -> u64 {
+    let eight = eight_at(word, 0);
+    if is_letter(word[0]) && word[0] < FIRST_UNSPACED {
+        eight & first(word.iter().take_while(|byte| is_word(**byte)).count())
+    } else {
+        opening(eight)
+    }
+}
+
+/// The first four of eight bytes, marked so that no word is mistaken for them: no text holds a byte of ones.
+const fn opening(eight: u64) -> u64 {
+    eight & first(4) | !first(4)
+}
+
+/// Which bits of eight bytes belong to the first `len`.
+const fn first(len: usize) -> u64 {
+    if len < 8 { (1 << (8 * len)) - 1 } else { u64::MAX }
+}
+
+/// Eight bytes from `at` on as a number, ASCII in small letters; zeros past the end.
+fn eight_at(bytes: &[u8], at: usize) -> u64 {
+    let eight = match bytes[at..].first_chunk::<8>() {
+        Some(eight) => *eight,
+        None => {
+            let mut eight = [0; 8];
+            eight[..bytes.len() - at].copy_from_slice(&bytes[at..]);
+            eight
+        }
+    };
+    // 0x80 in every byte that is a capital, by additions that do not carry from byte to byte.
+    let (ones, high) = (u64::MAX / 0xFF, (u64::MAX / 0xFF) << 7);
+    let eight = u64::from_le_bytes(eight);
+    let low = eight & !high;
+    let capital = (low + ones * (0x80 - b'A' as u64)) & !(low + ones * (0x7F - b'Z' as u64)) & !eight & high;
+    eight | capital >> 2
+}
+
+/// Where a head is looked for first: multiplicative hashing (Knuth, volume 3, 6.4) with the golden ratio.
+fn home(key: u64) -> usize {
+    (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - PLACE_BITS)) as usize
 }
 
 /// Whether a word is written in capitals.
@@ -136,8 +270,8 @@ fn is_capital(word: &str) -> bool {
 fn edges_fit(bytes: &[u8], start: usize, end: usize) -> bool {
     let first = bytes[start];
     let last = bytes[end - 1];
-    let open = first >= 0xD0 || !is_letter(first) || starts_word(bytes, start);
-    let close = first >= 0xD0 || !is_letter(last) || ends_word(bytes, end);
+    let open = first >= FIRST_UNSPACED || !is_letter(first) || starts_word(bytes, start);
+    let close = first >= FIRST_UNSPACED || !is_letter(last) || ends_word(bytes, end);
     let placeholder = start > 0 && bytes[start - 1] == b'<' && bytes.get(end) == Some(&b'>');
     open && close && !placeholder
 }
@@ -193,6 +327,9 @@ impl super::Page<'_> {
 
 #[cfg(test)]
 mod tests {
+    use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+    use proptest::prelude::*;
+
     use super::*;
 
     fn kinds(text: &str) -> Vec<CueKind> {
@@ -218,5 +355,67 @@ mod tests {
     fn everyday_words_need_their_capitals() {
         assert!(!kinds("nie wieder").contains(&CueKind::Id));
         assert!(kinds("mi NIE es").contains(&CueKind::Id));
+    }
+
+    #[test]
+    fn every_cue_begins_with_a_letter_or_an_opening() {
+        assert!(words().iter().all(|(word, _)| is_letter(word.as_bytes()[0]) || OPENINGS.contains(&word.as_bytes()[0])));
+        assert!(words().iter().all(|(word, _)| word.len() >= 4 || word.as_bytes()[0] < FIRST_UNSPACED));
+    }
+
+    #[test]
+    fn eight_bytes_in_small_letters() {
+        let lower = |text: &str| u64::from_le_bytes(text.to_ascii_lowercase().as_bytes().try_into().unwrap());
+        for text in ["@AMNZ[`a", "ÀÉÜß", "éA\u{7f}Z\0az"] {
+            assert_eq!(eight_at(text.as_bytes(), 0), lower(text), "{text}");
+        }
+        assert_eq!(eight_at(b"xAB", 1), u64::from_le_bytes(*b"ab\0\0\0\0\0\0"));
+    }
+
+    /// All cues by an automaton that looks at every byte.
+    fn by_automaton(text: &str) -> Vec<(usize, usize, CueKind)> {
+        static AUTOMATON: std::sync::LazyLock<AhoCorasick> = std::sync::LazyLock::new(|| {
+            let words = words().into_iter().map(|(word, _)| word);
+            AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .match_kind(MatchKind::Standard)
+                .kind(Some(AhoCorasickKind::NoncontiguousNFA))
+                .build(words)
+                .unwrap()
+        });
+        let words = words();
+        let hits = AUTOMATON.find_overlapping_iter(text).map(|hit| (hit.start(), hit.end(), words[hit.pattern()]));
+        let standing = hits.filter(|(start, end, (word, _))| {
+            edges_fit(text.as_bytes(), *start, *end) && (!is_capital(word) || &text[*start..*end] == *word)
+        });
+        let mut found: Vec<_> = standing.map(|(start, end, (_, kind))| (start, end, kind)).collect();
+        found.sort_by_key(|(start, end, _)| (*end, std::cmp::Reverse(*start)));
+        found
+    }
+
+    /// A cue as it stands in the file or in other case, or something that may stand between two.
+    fn piece() -> impl Strategy<Value = String> {
+        let word = (0..words().len()).prop_map(|at| words()[at].0.to_owned());
+        prop_oneof![
+            word.clone(),
+            word.clone().prop_map(|word| word.to_ascii_uppercase()),
+            word.prop_map(|word| word.chars().skip(1).collect()),
+            "[a-z ]{1,9}",
+            Just(" ".to_owned()),
+            "[ .,'<>()#0-9@-]",
+            "\\PC",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_beginnings_of_words_are_enough(pieces in proptest::collection::vec(piece(), 0..40)) {
+            let text = pieces.concat();
+            let mut found = Vec::new();
+            static CUES: std::sync::LazyLock<Cues> = std::sync::LazyLock::new(Cues::new);
+            CUES.find(&text, &mut found);
+            let found: Vec<_> = found.iter().map(|cue| (cue.start, cue.end, cue.kind)).collect();
+            prop_assert_eq!(found, by_automaton(&text));
+        }
     }
 }

@@ -168,7 +168,7 @@ struct Page<'a> {
 }
 
 impl Masker {
-    /// Builds the automaton of cue words; takes about a millisecond.
+    /// Builds the table of cue words.
     pub fn new() -> Self {
         Self { cues: Cues::new() }
     }

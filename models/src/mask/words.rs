@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
+use crate::chunks::{CHUNK, chunk_at, mask_of};
+
 /// Types of street after the name, in English.
 const STREET_TYPES: &str = "\
     st st. street ave ave. avenue av rd rd. road blvd blvd. boulevard ln ln. lane dr dr. drive ct ct. court pl pl. \
@@ -56,9 +58,30 @@ const MEASURES: &str = "\
     feet ft meters metres doors houses people kids children am pm degrees percent stops times cars units jahre \
     jahren minuten meter años minutos ans mètres anni metri anos metros o'clock uhr euros dollars";
 
-/// Whether a word is in a list of words with a space between, in any ASCII case.
+/// Whether a word is in a list of words with a space between, in any ASCII case. Only the words of the list that begin with the
+/// same letter are looked at.
 pub(super) fn is_listed(list: &str, word: &str) -> bool {
-    list.split(' ').any(|known| known.eq_ignore_ascii_case(word))
+    let (list, word) = (list.as_bytes(), word.as_bytes());
+    let Some(first) = word.first().map(|first| first | 0x20) else { return false };
+    let stands_at = |start: usize| {
+        let end = start + word.len();
+        list.get(end).is_none_or(|byte| *byte == b' ')
+            && list.get(start..end).is_some_and(|known| known.eq_ignore_ascii_case(word) && !known.contains(&b' '))
+    };
+    let mut begins = 1;
+    for from in (0..list.len()).step_by(CHUNK) {
+        let chunk = chunk_at(list, from);
+        let spaces = mask_of(&chunk, |byte| byte == b' ');
+        let mut starts = (spaces << 1 | begins) & mask_of(&chunk, |byte| byte | 0x20 == first);
+        begins = spaces >> (CHUNK - 1);
+        while starts != 0 {
+            if stands_at(from + starts.trailing_zeros() as usize) {
+                return true;
+            }
+            starts &= starts - 1;
+        }
+    }
+    false
 }
 
 /// `10 minutes`, `3 blocks`, `2 years`: whether a word after a number says that it counts.
@@ -99,6 +122,8 @@ fn in_lower_case(word: &str, ask: impl Fn(&str) -> bool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -106,5 +131,16 @@ mod tests {
         assert!(is_common("City") && is_common("the") && !is_common("Jane") && !is_common("itie"));
         assert!(is_first_name("Jane") && is_first_name("DeShawn") && is_first_name("Łukasz") && !is_first_name("Street"));
         assert!(is_street_type("Ave.") && is_leading_type("Rue") && is_street_ending("Lindenstraße"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_list_holds_its_words_and_no_other(words in proptest::collection::vec("[a-cé]{1,4}", 1..60), other in "[a-cA-Cé ]{0,5}") {
+            let list = words.join(" ");
+            for word in words.iter().chain([&other]) {
+                let expected = list.split(' ').any(|known| known.eq_ignore_ascii_case(word));
+                prop_assert_eq!(is_listed(&list, word), expected, "{}", word);
+            }
+        }
     }
 }
