@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn by_hand_with_a_prior() {
         // Four equal periods without dispersion: 4 * 3 reports, prior worth 2 reports at mean 1: (2 + 12) / (2 / 1 + 4).
-        let level = Level { mean: 3.0, periods: 4.0, spread: 0.0, degrees: 3.0 };
+        let level = Level { mean: 3.0, periods: 4.0, degrees: 3.0, ..Level::default() };
         let baseline = Baseline::new(&level, known(1.0), Guess { mean: 1.0, events: 2.0 }).unwrap();
         assert!((baseline.mean - 14.0 / 6.0).abs() < 1e-12 && (baseline.relative_variance - 1.0 / 14.0).abs() < 1e-12);
         // Gamma(14) / 6 mixed over Poisson: negative binomial of size 14.
@@ -135,7 +135,7 @@ mod tests {
             prop_assert!(interval.contains(comparison.ratio), "{baseline:?} {comparison:?} {interval:?}");
             let p_value = comparison.p_value();
             prop_assert!((p_value - 0.05).abs() < 1e-6 || (p_value < 0.05) != interval.contains(1.0), "{p_value} {interval:?}");
-            let tail = normal_cdf(-student::deviate(degrees));
+            let tail = normal_cdf(-student::Deviate::of(degrees).z);
             let at_end = |ratio: f64| tails(observed, ratio * baseline.mean, baseline.dispersion_at(ratio));
             prop_assert!((at_end(interval.high).at_most - tail).abs() < 1e-6);
             prop_assert!(observed == 0 || (at_end(interval.low).at_least - tail).abs() < 1e-6);

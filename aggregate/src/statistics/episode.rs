@@ -55,12 +55,17 @@ pub fn step_us(length_us: i64) -> i64 {
     (length_us / STEPS_PER_WINDOW).max(MIN_STEP_US) / MINUTE_US * MINUTE_US
 }
 
+/// The last moment of the grid at which the window of `phase` was looked at: of it, [`episode`] asks nothing else but its length.
+pub fn latest(phase: &Phase) -> Timestamp {
+    phase.end.floor(step_us(phase.length_us()))
+}
+
 /// The episode that goes on at the end of `phase`. Where it does not go on at the last moment of the grid, it has only just
 /// begun: nothing is announced yet.
 pub fn episode(series: &impl CountSeries, phase: &Phase, first: Option<Timestamp>, rising: bool, rule: &Rule) -> Episode {
     let length_us = phase.length_us();
     let step_us = step_us(length_us);
-    let latest = phase.end.floor(step_us);
+    let latest = latest(phase);
     let mut episode = Episode { since: latest, announced_at: None };
     let (mut moment, mut quiet_us) = (latest, 0);
     let max_steps = MIN_BACK_US.max(length_us.saturating_mul(MAX_LENGTHS_BACK)) / step_us;

@@ -10,6 +10,7 @@
 
 mod city;
 mod compare;
+mod follow;
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -27,7 +28,8 @@ use crate::statistics::gamma_poisson::Shrunk;
 use crate::statistics::same_phase::Phase;
 use crate::statistics::{CountSeries, Interval};
 
-pub use compare::{FOLLOW_P_VALUE, trends};
+pub(crate) use follow::Follower;
+pub use follow::{FOLLOW_P_VALUE, trends};
 
 /// When a difference is called a trend.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -118,7 +120,7 @@ pub enum Missing {
 }
 
 /// What is known of one cell in one window.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trend {
     /// Position of the window in the input.
     pub window: usize,
@@ -220,7 +222,8 @@ pub fn rows<S: CountSeries>(
     first: Option<Timestamp>,
     config: &TrendConfig,
 ) -> Result<RecordBatch, ArrowError> {
-    table(windows, cells, first, &trends(windows, cells, first, config))
+    let trends = trends(windows, cells, first, config);
+    table(windows, cells, first, &trends.iter().collect::<Vec<_>>())
 }
 
 /// The table of trends already computed from the same windows and cells.
@@ -228,7 +231,7 @@ pub fn table<S>(
     windows: &[TrendWindow<'_>],
     cells: &[TrendCell<'_, S>],
     first: Option<Timestamp>,
-    trends: &[Trend],
+    trends: &[&Trend],
 ) -> Result<RecordBatch, ArrowError> {
     // What is missing is missing in all cells of a window.
     let notes: Vec<Option<String>> =

@@ -81,7 +81,8 @@ mod tests {
     fn cells_that_are_alike_lend_one_another_more() {
         let peers_of = |spreads: &[f64]| {
             let mut peers = Peers::default();
-            let level = |spread: &f64| Level { mean: 50.0, periods: 11.0, spread: 10.0 * spread, degrees: 10.0 };
+            let level =
+                |spread: &f64| Level { mean: 50.0, periods: 11.0, spread: 10.0 * spread, degrees: 10.0, ..Level::default() };
             spreads.iter().cycle().take(400).for_each(|spread| peers.add(&level(spread)));
             peers.prior()
         };

@@ -35,6 +35,9 @@ pub struct Level {
     pub spread: f64,
     /// Degrees of freedom of the spread.
     pub degrees: f64,
+    /// Whether no period would be called an outbreak however little counts vary. Most cells are calm, and stay as they are whatever
+    /// others say of the dispersion: it is never below that of Poisson counts.
+    pub(super) is_calm: bool,
 }
 
 impl Level {
@@ -50,8 +53,12 @@ impl Level {
         Self::summed(weights.counting(), weights.sums, sum, square)
     }
 
-    /// Sums up the periods, past outbreaks weighed down: those far above the mean of `self`, given how much counts vary.
+    /// Sums up the periods, past outbreaks weighed down: those far above the mean of `self`, a first idea of the same periods, given how
+    /// much counts vary.
     pub fn damped(&self, counts: &Counts, weights: &Weights, dispersion: f64) -> Self {
+        if self.is_calm && dispersion >= 1.0 {
+            return *self;
+        }
         if !self.is_exceeded(counts, weights, dispersion) {
             return Self::plain(counts, weights);
         }
@@ -85,7 +92,7 @@ impl Level {
     pub fn alone(counts: &Counts, weights: &Weights) -> Self {
         let plain = Self::plain(counts, weights);
         if !plain.is_exceeded(counts, weights, 1.0) {
-            return plain;
+            return Self { is_calm: true, ..plain };
         }
         // An outbreak among few periods swells the dispersion that it would be measured by: begin with what it cannot move.
         let (start, dispersion) = plain.robust(counts, weights);
@@ -138,13 +145,13 @@ impl Level {
         let (mean, equal) = (sum / total, total * total / squares);
         let degrees = equal.min(counting as f64) - 1.0;
         if mean == 0.0 || degrees < 1e-9 {
-            return Self { mean, periods: equal, spread: 0.0, degrees: 0.0 };
+            return Self { mean, periods: equal, ..Self::default() };
         }
         let pearson = (square - mean * sum).max(0.0);
         // Weights that add up to the number of periods, and the expectation of the sum under them.
         let (used, loss) = (counting as f64, if counting >= DAMPED_FROM { DAMPING_LOSS } else { 1.0 });
         let dispersion = loss * pearson / mean * used / weights / (used - used / (degrees + 1.0));
-        Self { mean, periods: equal, spread: dispersion * degrees, degrees }
+        Self { mean, periods: equal, spread: dispersion * degrees, degrees, is_calm: false }
     }
 }
 
