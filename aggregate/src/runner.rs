@@ -338,7 +338,7 @@ impl Aggregator {
         }
     }
 
-    /// Bytes that the published state holds by formula, and what incidents need.
+    /// Bytes that the published state holds by formula, and what is kept between snapshots.
     pub fn state_bytes(&self) -> usize {
         self.snapshots.load().state_bytes().total() + self.keepers.incidents.bytes() + self.keepers.trends.bytes()
     }

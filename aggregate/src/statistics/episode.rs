@@ -106,13 +106,13 @@ fn compare_alone(phase: &Phase, counts: &Counts) -> Option<(Comparison, f64)> {
     let level = Level::alone(counts, &Weights::new(counts.periods, |_| false));
     let dispersion = USUAL_DISPERSION.moderated(&level);
     let guess = if phase.is_gapless() {
-        Guess::vague(&level)
+        Guess::vague()
     } else {
         // The rest of the same weeks, as if every phase were alike.
         let others = (phase.shift_us - phase.length_us()) as f64 / phase.length_us() as f64 * counts.periods as f64;
         Guess::share((counts.between, counts.between), counts.between as f64 / others, EVEN_WEEK_EVENTS, dispersion.value)
     };
-    let guess = if guess.mean > 0.0 { guess } else { Guess::vague(&level) };
+    let guess = if guess.mean > 0.0 { guess } else { Guess::vague() };
     let baseline = Baseline::new(&level, dispersion, guess)?;
     Some((baseline.compare(counts.observed), baseline.mean))
 }

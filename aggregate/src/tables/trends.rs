@@ -328,7 +328,7 @@ mod tests {
         assert_eq!(words("direction"), ["rising", "falling", "steady", "rising"]);
         assert_eq!(words("method"), ["same_phase"; 4]);
         for (found, about) in floats(&batch, "expected").into_iter().zip([10.0, 60.0, 20.0, 0.1]) {
-            assert!((found.unwrap() - about).abs() < 0.1, "{found:?} {about}");
+            assert!((found.unwrap() - about).abs() < 0.2, "{found:?} {about}");
         }
         assert!((floats(&batch, "ratio")[0].unwrap() - 6.0).abs() < 0.1);
         assert!(floats(&batch, "ratio_low")[3].unwrap() > 1.0);
@@ -388,11 +388,11 @@ mod tests {
 
     #[test]
     fn one_report_is_no_trend() {
-        let (city, new) = (weekly(&[50; 9]), weekly(&[0, 0, 0, 0, 0, 0, 0, 0, 1]));
-        let cells = [cell("*", "roads", &city), cell("a", "noise", &new)];
+        let (city, new, usual) = (weekly(&[50; 9]), weekly(&[0, 0, 0, 0, 0, 0, 0, 0, 1]), weekly(&[5; 9]));
+        let cells = [cell("*", "roads", &city), cell("a", "noise", &new), cell("b", "noise", &usual)];
         let batch = rows(&seven_days(9), &cells, Some(at(0)), &TrendConfig::default()).unwrap();
-        assert_eq!(texts(&batch, "direction"), [Some("steady".to_owned()), Some("steady".to_owned())]);
-        assert!(floats(&batch, "shrunk_ratio")[1].unwrap() < floats(&batch, "ratio")[1].unwrap());
+        assert_eq!(texts(&batch, "direction"), [(); 3].map(|()| Some("steady".to_owned())));
+        assert!(floats(&batch, "shrunk_ratio")[1].unwrap() < 0.5 * floats(&batch, "ratio")[1].unwrap());
     }
 
     proptest! {

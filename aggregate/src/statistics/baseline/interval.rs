@@ -1,7 +1,7 @@
 //! The ratios that the test of [`Baseline`] does not refuse.
 
 use super::Baseline;
-use super::student::Deviate;
+use super::student::{Deviate, Deviates};
 use crate::statistics::Interval;
 use crate::statistics::negative_binomial::{ln_none, tails};
 
@@ -9,7 +9,16 @@ impl Baseline {
     /// The interval of the ratio at [`LEVEL`](crate::statistics::LEVEL): the ratios that the same test does not refuse, so that it holds 1 exactly where the
     /// p-value is above `1 - LEVEL`.
     pub fn interval(&self, observed: u64) -> Interval {
-        let end = End { baseline: self, observed, deviate: Deviate::of(self.dispersion.degrees) };
+        self.interval_at(observed, Deviate::of(self.dispersion.degrees))
+    }
+
+    /// The same, for one of many cells.
+    pub fn interval_among(&self, observed: u64, deviates: &mut Deviates) -> Interval {
+        self.interval_at(observed, deviates.of(self.dispersion.degrees))
+    }
+
+    fn interval_at(&self, observed: u64, deviate: Deviate) -> Interval {
+        let end = End { baseline: self, observed, deviate };
         Interval { low: if observed == 0 { 0.0 } else { end.ratio(false) }, high: end.ratio(true) }
     }
 }

@@ -14,7 +14,8 @@ pub const OUTBREAK_ABOVE: f64 = 3.0;
 const OUTBREAK_BELOW: f64 = 0.00135;
 /// Periods from which on one of them can be told to be an outbreak: of two that differ nobody knows which was.
 const DAMPED_FROM: usize = 5;
-/// What damping takes off the dispersion of periods without any outbreak, put back: found by simulation, checked in the tests.
+/// What damping takes off the dispersion beyond that of Poisson counts, of periods without any outbreak, put back: found by simulation,
+/// checked in the tests.
 const DAMPING_LOSS: f64 = 1.04;
 /// At most one period in so many can be an outbreak.
 const MAX_OUTBREAKS_OF: usize = 3;
@@ -149,8 +150,9 @@ impl Level {
         }
         let pearson = (square - mean * sum).max(0.0);
         // Weights that add up to the number of periods, and the expectation of the sum under them.
-        let (used, loss) = (counting as f64, if counting >= DAMPED_FROM { DAMPING_LOSS } else { 1.0 });
-        let dispersion = loss * pearson / mean * used / weights / (used - used / (degrees + 1.0));
+        let used = counting as f64;
+        let seen = pearson / mean * used / weights / (used - used / (degrees + 1.0));
+        let dispersion = if counting >= DAMPED_FROM { (1.0 + DAMPING_LOSS * (seen - 1.0)).max(0.0) } else { seen };
         Self { mean, periods: equal, spread: dispersion * degrees, degrees, is_calm: false }
     }
 }

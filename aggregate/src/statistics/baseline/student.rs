@@ -1,6 +1,7 @@
 //! Tails where the variance was estimated with so many degrees of freedom: Student's instead of normal ones, by the deviates of Wallace
 //! (1959), good to 2% of a standard deviation for all of them.
 
+use std::collections::HashMap;
 use std::f64::consts::TAU;
 
 use crate::statistics::LEVEL;
@@ -36,6 +37,16 @@ impl Deviate {
     pub(super) fn beyond(&self, ln_tail: f64) -> f64 {
         let linear = (ln_tail - self.ln_tail) / self.hazard;
         linear * (1.0 + 0.5 * (self.hazard - self.z) * linear.clamp(-1.0, 1.0))
+    }
+}
+
+/// Deviates by degrees of freedom, each computed once: of the thousands of cells of a window most have the same few.
+#[derive(Debug, Default)]
+pub struct Deviates(HashMap<u64, Deviate>);
+
+impl Deviates {
+    pub(super) fn of(&mut self, degrees: f64) -> Deviate {
+        *self.0.entry(degrees.to_bits()).or_insert_with(|| Deviate::of(degrees))
     }
 }
 

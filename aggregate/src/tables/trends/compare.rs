@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::city::City;
 use super::{Direction, Trend, TrendCell, TrendConfig};
-use crate::statistics::baseline::{Baseline, Dispersion, Guess, Level, Means, Peers, Weights};
+use crate::statistics::baseline::{Baseline, Deviates, Dispersion, Guess, Level, Means, Peers, Weights};
 use crate::statistics::benjamini_hochberg::q_values;
 use crate::statistics::gamma_poisson::Prior;
 use crate::statistics::same_phase::{Counts, Phase};
@@ -99,7 +99,7 @@ pub(super) fn compare(
         let dispersion = peers[kinds.kind(cell)].moderated(level);
         let guess = match of.filter(|(mean, between)| *mean > 0.0 && *between > 0) {
             Some((mean, between)) => Guess::share((counts.between, between), mean, PROFILE_EVENTS, dispersion.value),
-            None => guesses[kinds.kind(cell)].unwrap_or_else(|| Guess::vague(level)),
+            None => guesses[kinds.kind(cell)].unwrap_or_else(Guess::vague),
         };
         Baseline::new(level, dispersion, guess)
     };
@@ -111,6 +111,7 @@ pub(super) fn compare(
             topics[kinds.topic[*cell]] = baseline(*cell, counts, level, all).map(|found| (found.mean, counts.between));
         }
     }
+    let mut deviates = Deviates::default();
     let compare = |(Seen { cell, counts, .. }, level): (&Seen<'_>, &Level)| {
         let of = if kinds.is_city[*cell] { all } else { topics[kinds.topic[*cell]] };
         let baseline = if city.missing.is_none() { baseline(*cell, counts, level, of) } else { None };
@@ -123,7 +124,7 @@ pub(super) fn compare(
             gaps: city.gaps,
             baseline,
             comparison: baseline.map(|baseline| baseline.compare(counts.observed)),
-            interval: baseline.map(|baseline| baseline.interval(counts.observed)),
+            interval: baseline.map(|baseline| baseline.interval_among(counts.observed, &mut deviates)),
             q_value: None,
             shrunk: None,
             missing: city.missing,
