@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use arrow::array::RecordBatch;
 use feedback::time::MINUTE_US;
 
-use crate::derived::{district_of, first_report, topic_of, trend_cells, trend_windows};
+use crate::derived::{district_of, read_trends, topic_of, trend_cells};
 use crate::dictionary::CITY;
 use crate::error::AggregateError;
 use crate::measures::{Measures, PROBABILITY_UNIT};
@@ -13,9 +13,10 @@ use crate::rows::Column;
 use crate::snapshot::Snapshot;
 use crate::statistics::LEVEL;
 use crate::statistics::special::two_sided_z;
+use crate::tables::allocation;
 use crate::tables::priorities::{self, PriorityConfig, PriorityError, PriorityInput, Reporting};
+use crate::tables::trends::Trend;
 use crate::tables::under_reporting::Adjustment;
-use crate::tables::{allocation, trends};
 use crate::windows::{Group, Window};
 
 pub(crate) fn priorities(
@@ -48,9 +49,9 @@ fn refused(table: &'static str, error: &PriorityError) -> AggregateError {
 /// What is known of every district and topic, by window.
 fn inputs<'a>(snapshot: &'a Snapshot, windows: &'a [Window]) -> Vec<(&'a str, Vec<PriorityInput<'a>>)> {
     let (groups, cells) = trend_cells(snapshot);
-    let found = trends::trends(&trend_windows(windows), &cells, first_report(snapshot), &snapshot.config().trends);
-    let mut shrunk: HashMap<(usize, Group), _> = HashMap::with_capacity(found.len());
-    shrunk.extend(found.iter().filter_map(|trend| Some(((trend.window, groups[trend.cell]), trend.shrunk?))));
+    let of_group = |trend: &&Trend| Some(((trend.window, groups[trend.cell]), trend.shrunk?));
+    let shrunk: HashMap<(usize, Group), _> =
+        read_trends(snapshot, windows, &cells, |trends| trends.iter().filter_map(of_group).collect());
     let (deprivation, adjustments) = (snapshot.reference().deprivation_places(), snapshot.adjustments());
     let of = |(position, window): (usize, &'a Window)| {
         let rows = from_rows(snapshot, window);

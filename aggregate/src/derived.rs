@@ -1,5 +1,7 @@
 //! Hands the state to the statistics: trends as their pure functions want to be asked.
 
+use std::sync::{Mutex, PoisonError};
+
 use arrow::array::RecordBatch;
 use feedback::{Timestamp, Topic};
 
@@ -8,8 +10,31 @@ use crate::error::AggregateError;
 use crate::series::Series;
 use crate::snapshot::Snapshot;
 use crate::statistics::CountSeries;
-use crate::tables::trends::{self, TrendCell, TrendWindow};
+use crate::tables::trends::{self, Follower, Trend, TrendCell, TrendWindow};
 use crate::windows::{Group, Window};
+
+/// Keeps trends between snapshots: a tick costs what changed since somebody asked last. Whoever asks an older snapshot after a newer one
+/// gets what belongs to it; others wait meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct TrendKeeper(Mutex<Follower>);
+
+impl TrendKeeper {
+    fn at<T>(&self, ask: impl FnOnce(&mut Follower) -> T) -> T {
+        let mut follower = self.0.lock().unwrap_or_else(|poisoned| {
+            // Somebody stopped half way: what is there cannot be trusted.
+            self.0.clear_poison();
+            let mut follower = PoisonError::into_inner(poisoned);
+            *follower = Follower::default();
+            follower
+        });
+        ask(&mut follower)
+    }
+
+    /// Bytes held, by formula; 0 while somebody is asking.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.try_lock().map_or(0, |follower| follower.bytes())
+    }
+}
 
 pub(crate) fn district_of(snapshot: &Snapshot, code: u32) -> Option<&str> {
     if code == CITY { Some("*") } else { snapshot.state().words.district.word(code).map(|word| &**word) }
@@ -39,8 +64,26 @@ pub(crate) fn first_report(snapshot: &Snapshot) -> Option<Timestamp> {
     city.filter_map(|(_, series)| series.first()).min()
 }
 
+/// Reads the trends of some windows. Those that stand now are followed from tick to tick; whoever asks for others does not disturb them.
+pub(crate) fn read_trends<T>(
+    snapshot: &Snapshot,
+    windows: &[Window],
+    cells: &[TrendCell<'_, &Series>],
+    read: impl FnOnce(&[&Trend]) -> T,
+) -> T {
+    let (asked, first, config) = (trend_windows(windows), first_report(snapshot), &snapshot.config().trends);
+    if asked == trend_windows(snapshot.ended()) {
+        snapshot.trends().at(|follower| {
+            follower.follow(&asked, cells, first, config);
+            read(&follower.trends().collect::<Vec<_>>())
+        })
+    } else {
+        read(&trends::trends(&asked, cells, first, config).iter().collect::<Vec<_>>())
+    }
+}
+
 pub(crate) fn trends(snapshot: &Snapshot, windows: &[Window]) -> Result<RecordBatch, AggregateError> {
     let (_, cells) = trend_cells(snapshot);
-    let config = &snapshot.config().trends;
-    Ok(trends::rows(&trend_windows(windows), &cells, first_report(snapshot), config)?)
+    let table = |trends: &[&Trend]| trends::table(&trend_windows(windows), &cells, first_report(snapshot), trends);
+    Ok(read_trends(snapshot, windows, &cells, table)?)
 }

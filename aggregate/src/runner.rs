@@ -19,7 +19,7 @@ use crate::incidents::Keeper;
 use crate::input::Batch;
 use crate::metrics::Metrics;
 use crate::progress::{Partition, Step};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Keepers, Snapshot};
 use crate::view::WordArrays;
 use crate::watermark::Activity;
 
@@ -76,8 +76,8 @@ pub struct Aggregator {
     words: Arc<WordArrays>,
     words_known: [usize; 6],
     snapshots: Arc<ArcSwap<Snapshot>>,
-    /// Incidents as whoever asked last left them.
-    incidents: Arc<Keeper>,
+    /// Incidents and trends as whoever asked last left them.
+    keepers: Keepers,
     applied: Applied,
     dirty: bool,
     published: Instant,
@@ -136,8 +136,9 @@ impl Aggregator {
         let words = Arc::new(WordArrays::new(&writer.state.words));
         let words_known = writer.state.words.each().map(|words| words.all().len());
         let reference = Arc::new(reference);
-        let (city, incidents) = ((config.clone(), reference.clone()), Arc::new(Keeper::new(&config.incidents)));
-        let empty = Snapshot::new(0, writer.state.clone(), words.clone(), BTreeSet::new(), city, incidents.clone());
+        let keepers = Keepers { incidents: Arc::new(Keeper::new(&config.incidents)), trends: Arc::default() };
+        let city = (config.clone(), reference.clone());
+        let empty = Snapshot::new(0, writer.state.clone(), words.clone(), BTreeSet::new(), city, keepers.clone());
         let mut aggregator = Self {
             config,
             reference,
@@ -147,7 +148,7 @@ impl Aggregator {
             words,
             words_known,
             snapshots: Arc::new(ArcSwap::from_pointee(empty)),
-            incidents,
+            keepers,
             applied: Applied((0..partitions).map(|_| AtomicU64::new(0)).collect()),
             writer,
             dirty: true,
@@ -271,7 +272,7 @@ impl Aggregator {
             state.partitions.keys().copied().filter(|number| self.activity.is_idle(*number, now, &self.config)).collect();
         let sequence = self.snapshots.load().sequence() + 1;
         let city = (self.config.clone(), self.reference.clone());
-        let snapshot = Arc::new(Snapshot::new(sequence, state, self.words.clone(), idle, city, self.incidents.clone()));
+        let snapshot = Arc::new(Snapshot::new(sequence, state, self.words.clone(), idle, city, self.keepers.clone()));
         self.snapshots.store(snapshot.clone());
         for (number, partition) in snapshot.state().partitions.iter() {
             if let (Some(next), Some(shown)) = (partition.applied_next, self.applied.0.get(*number as usize)) {
@@ -337,9 +338,9 @@ impl Aggregator {
         }
     }
 
-    /// Bytes that the published state holds by formula, and what incidents need.
+    /// Bytes that the published state holds by formula, and what is kept between snapshots.
     pub fn state_bytes(&self) -> usize {
-        self.snapshots.load().state_bytes().total() + self.incidents.bytes()
+        self.snapshots.load().state_bytes().total() + self.keepers.incidents.bytes() + self.keepers.trends.bytes()
     }
 
     /// Reads the log until told to stop; then publishes and saves a last time. `enriched` and `dead` are readers from

@@ -13,6 +13,7 @@ use crate::cow::CowMap;
 use crate::dictionary::CITY;
 use crate::rows::Facts;
 use crate::statistics::CountSeries;
+use crate::statistics::series::{END_OF_TIME, Since};
 use crate::windows::Group;
 
 /// Entries a block holds at most: what is copied when a snapshot still reads the old one.
@@ -97,6 +98,8 @@ impl Link {
 #[derive(Clone, Debug, Default)]
 pub struct Series {
     blocks: Vec<Link>,
+    /// The [`AllSeries::version`] that changed it last: what was computed of it stands for as long as this does. 0 outside of them.
+    version: u64,
 }
 
 impl FromIterator<Timestamp> for Series {
@@ -161,7 +164,7 @@ impl Series {
     /// A history from what [`Series::entries`] gave; `None` if it is out of order.
     pub(crate) fn from_entries(entries: &[(i32, u32)]) -> Option<Self> {
         let ordered = entries.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        ordered.then(|| Self { blocks: entries.chunks(BLOCK).map(Link::of).collect() })
+        ordered.then(|| Self { blocks: entries.chunks(BLOCK).map(Link::of).collect(), version: 0 })
     }
 
     /// Reports in minutes `< minute`.
@@ -179,28 +182,38 @@ impl CountSeries for Series {
     }
 
     fn first(&self) -> Option<Timestamp> {
-        Some(Timestamp::from_micros(i64::from(self.blocks.first()?.first) * MINUTE_US))
+        Some(start_of(Some(self.blocks.first()?.first)))
     }
 
     /// One walk back over the blocks, with a search in each that a moment lies in.
-    fn counts_since(&self, moments: &[Timestamp], counts: &mut [u64]) {
-        // The block that the last moment lay in and those before it, how many of its minutes were before that moment, and what came
-        // after the block.
+    fn counts_since(&self, moments: &[Timestamp], since: &mut [Since]) {
+        // The block that the last moment lay in and those before it, how many of its minutes were before that moment, what came
+        // after the block, and from which minute on.
         let mut blocks = self.blocks.as_slice();
-        let (mut place, mut later) = (usize::MAX, 0u64);
-        for (count, moment) in counts.iter_mut().zip(moments) {
+        let (mut place, mut later, mut following) = (usize::MAX, 0u64, None);
+        for (since, moment) in since.iter_mut().zip(moments) {
             let minute = minute_of(moment.micros());
             while let Some((link, rest)) = blocks.split_last().filter(|(link, _)| link.first >= minute) {
                 later += u64::from(link.total);
-                (blocks, place) = (rest, usize::MAX);
+                (blocks, place, following) = (rest, usize::MAX, Some(link.first));
             }
-            *count = later;
+            (since.count, since.next) = (later, start_of(following));
             if let Some(Link { block, total, .. }) = blocks.last() {
                 place = before(&block.minutes[..place.min(block.minutes.len())], minute);
-                *count += u64::from(total - block.up_to(place));
+                since.count += u64::from(total - block.up_to(place));
+                since.next = start_of(block.minutes.get(place).copied().or(following));
             }
         }
     }
+
+    fn version(&self) -> Option<u64> {
+        (self.version > 0).then_some(self.version)
+    }
+}
+
+/// The moment at which a minute begins.
+fn start_of(minute: Option<i32>) -> Timestamp {
+    minute.map_or(END_OF_TIME, |minute| Timestamp::from_micros(i64::from(minute) * MINUTE_US))
 }
 
 /// Minutes that are looked at all at once, without a branch: a cache line of them.
@@ -243,7 +256,7 @@ pub(crate) struct AllSeries {
     pub(crate) fine: i32,
     /// Minutes before this are not held.
     pub(crate) kept: i32,
-    /// Counts changes: what a checkpoint has to write again.
+    /// Counts changes: what a checkpoint has to write again. One writer counts them, so a group has one history for each.
     pub(crate) version: u64,
 }
 
@@ -265,6 +278,7 @@ impl AllSeries {
         for group in [(facts.district, facts.topic), (CITY, facts.topic)] {
             let series = self.groups.entry(group, Series::default);
             series.count_at(minute, delta);
+            series.version = self.version;
             if series.blocks.is_empty() {
                 self.groups.remove(&group);
             }
@@ -288,10 +302,16 @@ impl AllSeries {
                 if aged.blocks.is_empty() {
                     self.groups.remove(&group);
                 } else {
+                    aged.version = self.version;
                     self.groups.insert(group, aged);
                 }
             }
         }
+    }
+
+    /// Takes in a history that a checkpoint held.
+    pub(crate) fn restore(&mut self, group: Group, series: Series) {
+        self.groups.insert(group, Series { version: self.version, ..series });
     }
 
     /// Bytes held, by formula.
@@ -325,7 +345,7 @@ mod tests {
             prop_assert_eq!(series.count(at(from), at(to)), moments.count(at(from), at(to)));
             prop_assert_eq!(series.first(), moments.first());
             let asked = [at(from.max(to)), at(from.max(to)), at(from.min(to)), at(-11)];
-            let (mut ours, mut plain) = ([0; 4], [0; 4]);
+            let (mut ours, mut plain) = ([Since::default(); 4], [Since::default(); 4]);
             series.counts_since(&asked, &mut ours);
             moments.counts_since(&asked, &mut plain);
             prop_assert_eq!(ours, plain);

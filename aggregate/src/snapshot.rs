@@ -10,7 +10,7 @@ use feedback::Timestamp;
 use crate::asked::Asked;
 use crate::config::{Config, Reference};
 use crate::decisions;
-use crate::derived;
+use crate::derived::{self, TrendKeeper};
 use crate::error::AggregateError;
 use crate::incidents::{IncidentsOf, Keeper};
 use crate::reporting;
@@ -29,11 +29,19 @@ const MAX_ASKED: usize = 16;
 
 type Computed = OnceLock<Result<Arc<RecordBatch>, String>>;
 
+/// What is kept between snapshots, so that a table costs what changed since somebody asked for it last.
+#[derive(Clone)]
+pub(crate) struct Keepers {
+    pub(crate) incidents: Arc<Keeper>,
+    pub(crate) trends: Arc<TrendKeeper>,
+}
+
 /// A consistent view of every table. Cheap to hold for as long as a query runs.
 pub struct Snapshot {
     sequence: u64,
     state: Arc<State>,
     incidents: Arc<IncidentsOf>,
+    trends: Arc<TrendKeeper>,
     views: Vec<Arc<SegmentView>>,
     idle: BTreeSet<u32>,
     config: Arc<Config>,
@@ -60,15 +68,16 @@ impl Snapshot {
         words: Arc<WordArrays>,
         idle: BTreeSet<u32>,
         (config, reference): (Arc<Config>, Arc<Reference>),
-        keeper: Arc<Keeper>,
+        keepers: Keepers,
     ) -> Self {
         let state = Arc::new(state);
-        let incidents = Arc::new(IncidentsOf::new(keeper, state.clone()));
+        let incidents = Arc::new(IncidentsOf::new(keepers.incidents, state.clone()));
         let view = |segment: &Arc<Segment>| Arc::new(SegmentView::new(segment.clone(), words.clone(), incidents.clone()));
         let views = state.segments().map(view).collect();
         let computed = std::array::from_fn(|_| OnceLock::new());
         let (exposures, asked) = (OnceLock::new(), Mutex::default());
-        Self { sequence, state, incidents, views, idle, config, reference, computed, exposures, asked }
+        let trends = keepers.trends;
+        Self { sequence, state, incidents, trends, views, idle, config, reference, computed, exposures, asked }
     }
 
     /// Grows by one with every snapshot of a process.
@@ -109,6 +118,10 @@ impl Snapshot {
     /// The incidents, for whoever reads their list.
     pub(crate) fn incidents(&self) -> &IncidentsOf {
         &self.incidents
+    }
+
+    pub(crate) fn trends(&self) -> &TrendKeeper {
+        &self.trends
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -265,7 +278,7 @@ impl Snapshot {
     }
 
     /// The windows, once there is a watermark for them to end at.
-    fn ended(&self) -> &[Window] {
+    pub(crate) fn ended(&self) -> &[Window] {
         if self.state.watermark.is_some() { &self.state.windows } else { &[] }
     }
 

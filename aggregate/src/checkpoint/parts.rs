@@ -263,7 +263,7 @@ pub(crate) fn decode_series(bytes: &[u8], series: &mut AllSeries) -> Result<(), 
         let entries = decoder.list(|decoder| Ok((decoder.u32()? as i32, decoder.u32()?)))?;
         let one =
             Series::from_entries(&entries).filter(|_| !entries.is_empty()).ok_or(Malformed("a series is out of order"))?;
-        series.groups.insert(group, one);
+        series.restore(group, one);
     }
     Ok(())
 }

@@ -55,12 +55,17 @@ pub fn step_us(length_us: i64) -> i64 {
     (length_us / STEPS_PER_WINDOW).max(MIN_STEP_US) / MINUTE_US * MINUTE_US
 }
 
+/// The last moment of the grid at which the window of `phase` was looked at: of it, [`episode`] asks nothing else but its length.
+pub fn latest(phase: &Phase) -> Timestamp {
+    phase.end.floor(step_us(phase.length_us()))
+}
+
 /// The episode that goes on at the end of `phase`. Where it does not go on at the last moment of the grid, it has only just
 /// begun: nothing is announced yet.
 pub fn episode(series: &impl CountSeries, phase: &Phase, first: Option<Timestamp>, rising: bool, rule: &Rule) -> Episode {
     let length_us = phase.length_us();
     let step_us = step_us(length_us);
-    let latest = phase.end.floor(step_us);
+    let latest = latest(phase);
     let mut episode = Episode { since: latest, announced_at: None };
     let (mut moment, mut quiet_us) = (latest, 0);
     let max_steps = MIN_BACK_US.max(length_us.saturating_mul(MAX_LENGTHS_BACK)) / step_us;
@@ -101,13 +106,13 @@ fn compare_alone(phase: &Phase, counts: &Counts) -> Option<(Comparison, f64)> {
     let level = Level::alone(counts, &Weights::new(counts.periods, |_| false));
     let dispersion = USUAL_DISPERSION.moderated(&level);
     let guess = if phase.is_gapless() {
-        Guess::vague(&level)
+        Guess::vague()
     } else {
         // The rest of the same weeks, as if every phase were alike.
         let others = (phase.shift_us - phase.length_us()) as f64 / phase.length_us() as f64 * counts.periods as f64;
         Guess::share((counts.between, counts.between), counts.between as f64 / others, EVEN_WEEK_EVENTS, dispersion.value)
     };
-    let guess = if guess.mean > 0.0 { guess } else { Guess::vague(&level) };
+    let guess = if guess.mean > 0.0 { guess } else { Guess::vague() };
     let baseline = Baseline::new(&level, dispersion, guess)?;
     Some((baseline.compare(counts.observed), baseline.mean))
 }

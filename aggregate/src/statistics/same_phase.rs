@@ -5,6 +5,7 @@ use feedback::Timestamp;
 use feedback::time::DAY_US;
 
 use super::CountSeries;
+use super::series::Since;
 
 /// Earlier periods that a window is compared with: twelve weeks, or about a year of 28 days.
 pub const PERIODS: usize = 12;
@@ -79,11 +80,16 @@ impl Phase {
 
     /// Counts a series in the window, in every earlier period, and between them.
     pub fn count(&self, series: &impl CountSeries) -> Counts {
-        let (mut moments, mut since) = ([self.end; MAX_MOMENTS], [0; MAX_MOMENTS]);
+        let (mut moments, mut since) = ([self.end; MAX_MOMENTS], [Since::default(); MAX_MOMENTS]);
         let asked = 2 + 2 * self.periods;
         moments.iter_mut().zip(self.moments()).for_each(|(place, moment)| *place = moment);
         series.counts_since(&moments[..asked], &mut since[..asked]);
-        self.counted(|moment| since[moment])
+        self.counted(|moment| since[moment].count)
+    }
+
+    /// Whether the two differ by nothing but where the window ends.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (self.length_us(), self.shift_us, self.periods) == (other.length_us(), other.shift_us, other.periods)
     }
 
     /// End and start of the window, then of each earlier period: the latest first.
@@ -133,17 +139,38 @@ impl Phases {
         &self.phases
     }
 
-    /// Counts every series in every phase; by phase, then series.
-    pub fn count<'a, S: CountSeries + 'a>(&self, series: impl Iterator<Item = &'a S>) -> Vec<Vec<Counts>> {
-        let mut counts = vec![Vec::with_capacity(series.size_hint().0); self.phases.len()];
-        let mut since = vec![0; self.moments.len()];
-        for series in series {
-            series.counts_since(&self.moments, &mut since);
-            for ((phase, places), counts) in self.phases.iter().zip(&self.places).zip(&mut counts) {
-                counts.push(phase.counted(|moment| since[places[moment]]));
+    /// Counts a series in every phase; `since` is room to work in, the same for one series after the other.
+    pub fn count(&self, series: &impl CountSeries, since: &mut Vec<Since>) -> impl Iterator<Item = Counted> {
+        since.resize(self.moments.len(), Since::default());
+        series.counts_since(&self.moments, since);
+        let since = &*since;
+        self.phases.iter().zip(&self.places).map(move |(phase, places)| {
+            let steady_us =
+                places.iter().map(|place| since[*place].next.micros().saturating_sub(self.moments[*place].micros()));
+            Counted {
+                counts: phase.counted(|moment| since[places[moment]].count),
+                from: phase.end,
+                until: phase.end.plus_micros(steady_us.min().unwrap_or(0).max(0)),
             }
-        }
-        counts
+        })
+    }
+}
+
+/// What was counted, and for how long it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// The counts.
+    pub counts: Counts,
+    /// They are the same for every window like this one that ends between here ...
+    pub from: Timestamp,
+    /// ... and here: no report of the same series crosses an edge meanwhile.
+    pub until: Timestamp,
+}
+
+impl Counted {
+    /// Whether a window like the one counted would count the same if it ended here.
+    pub fn stands_at(&self, end: Timestamp) -> bool {
+        self.from <= end && end <= self.until
     }
 }
 
@@ -238,7 +265,13 @@ mod tests {
                 prop_assert_eq!(u64::from(counts.earlier[back - 1]), within(back));
             }
             let both = Phases::new(vec![Phase::new(at_hour(end - 1), HOUR_US, Some(at_hour(0))), phase]);
-            prop_assert_eq!(&both.count([&series].into_iter())[1], &[counts]);
+            let counted = both.count(&series, &mut Vec::new()).nth(1).unwrap();
+            prop_assert_eq!((counted.counts, counted.from), (counts, phase.end));
+            let moved_us = (counted.until.micros() - phase.end.micros()).min(7 * DAY_US);
+            for moved_us in [0, moved_us / 2, moved_us] {
+                let (start, end) = (phase.start.plus_micros(moved_us), phase.end.plus_micros(moved_us));
+                prop_assert_eq!(Phase { start, end, ..phase }.count(&series), counts);
+            }
             let all = series.count(phase.start.plus_micros(-(phase.periods as i64) * phase.shift_us), phase.start);
             prop_assert_eq!(counts.between + counts.earlier().iter().map(|count| u64::from(*count)).sum::<u64>(), all);
         }

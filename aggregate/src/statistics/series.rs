@@ -13,13 +13,31 @@ pub trait CountSeries {
     /// The earliest report of this cell, if there is any.
     fn first(&self) -> Option<Timestamp>;
 
-    /// Fills `counts[i]` with the reports at or after `moments[i]`, latest moment first. A series that can answer all of them in
+    /// Fills `since[i]` with the reports at or after `moments[i]`, latest moment first. A series that can answer all of them in
     /// one walk from its end does so here; `trends` asks for little else.
-    fn counts_since(&self, moments: &[Timestamp], counts: &mut [u64]) {
-        for (count, moment) in counts.iter_mut().zip(moments) {
-            *count = self.count(*moment, Timestamp::from_micros(i64::MAX));
+    fn counts_since(&self, moments: &[Timestamp], since: &mut [Since]) {
+        for (since, moment) in since.iter_mut().zip(moments) {
+            *since = Since { count: self.count(*moment, END_OF_TIME), next: *moment };
         }
     }
+
+    /// Says that nothing has changed: two series of one cell with the same version hold the same reports. `None` where nobody
+    /// counts versions, and a series must be looked at again each time.
+    fn version(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// Where a series that has no more reports has its next one.
+pub const END_OF_TIME: Timestamp = Timestamp::from_micros(i64::MAX);
+
+/// The reports at or after a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Since {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them, or whatever is known to be before it: counted from any moment up to here they are as many.
+    pub next: Timestamp,
 }
 
 impl<S: CountSeries + ?Sized> CountSeries for &S {
@@ -31,8 +49,12 @@ impl<S: CountSeries + ?Sized> CountSeries for &S {
         (**self).first()
     }
 
-    fn counts_since(&self, moments: &[Timestamp], counts: &mut [u64]) {
-        (**self).counts_since(moments, counts);
+    fn counts_since(&self, moments: &[Timestamp], since: &mut [Since]) {
+        (**self).counts_since(moments, since);
+    }
+
+    fn version(&self) -> Option<u64> {
+        (**self).version()
     }
 }
 
@@ -57,6 +79,14 @@ impl CountSeries for Moments {
     fn first(&self) -> Option<Timestamp> {
         self.0.first().copied()
     }
+
+    fn counts_since(&self, moments: &[Timestamp], since: &mut [Since]) {
+        for (since, moment) in since.iter_mut().zip(moments) {
+            let place = self.0.partition_point(|m| m < moment);
+            let next = self.0.get(place).copied().unwrap_or(END_OF_TIME);
+            *since = Since { count: (self.0.len() - place) as u64, next };
+        }
+    }
 }
 
 #[cfg(test)]
@@ -69,8 +99,9 @@ mod tests {
         let series: Moments = [30, 10, 20, 20].into_iter().map(at).collect();
         assert_eq!(series.first(), Some(at(10)));
         assert_eq!((series.count(at(10), at(20)), series.count(at(20), at(31)), series.count(at(31), at(10))), (1, 3, 0));
-        let mut counts = [0; 3];
-        series.counts_since(&[at(31), at(20), at(5)], &mut counts);
-        assert_eq!(counts, [0, 3, 4]);
+        let mut since = [Since::default(); 3];
+        series.counts_since(&[at(31), at(20), at(5)], &mut since);
+        let expected = [(0, END_OF_TIME), (3, at(20)), (4, at(10))];
+        assert_eq!(since, expected.map(|(count, next)| Since { count, next }));
     }
 }

@@ -227,9 +227,10 @@ pub fn deliver(records: &[Row], delivery: &Delivery, config: &Config) -> Arc<Sna
         run.aggregator.take_enriched(&fetched(*number, *next, &logs[*number as usize][*next as usize..][..1])).unwrap();
         if step.is_multiple_of(3) {
             run.aggregator.publish();
-            // Asked on the way, so that incidents are followed and not found from scratch; at times of an older snapshot.
+            // Asked on the way, so that incidents and trends are followed and not found from scratch; at times of an older snapshot.
             let snapshot = run.aggregator.snapshots().load_full();
             snapshot.table(TableName::Incidents).unwrap();
+            seen.last().unwrap_or(&snapshot).table(TableName::Trends).unwrap();
             if step.is_multiple_of(2) {
                 show::feedback(seen.last().map_or(&*snapshot, |older| older), &["incident_id"]);
                 seen.push(snapshot);

@@ -10,7 +10,7 @@ fn the_worked_example_of_the_page_is_what_is_computed() {
     let weights = Weights::new(8, |_| false);
     let (plain, level) = (Level::plain(&counts, &weights), Level::alone(&counts, &weights));
     let dispersion = Peers::default().dispersion(&level);
-    let baseline = Baseline::new(&level, dispersion, Guess::vague(&level)).unwrap();
+    let baseline = Baseline::new(&level, dispersion, Guess::vague()).unwrap();
     let (comparison, interval) = (baseline.compare(19), baseline.interval(19));
     for figure in [
         format!("a weighted mean of {:.2}", plain.mean),

@@ -65,16 +65,16 @@ fn one((dispersion, mean, periods): (f64, f64, usize), series: usize, random: &m
     levels.iter().for_each(|level| means.add(level, peers.dispersion(level).value));
     let drawn = means.guess();
     // Truly flagged, and promised to be.
-    let rates = |level: f64, guess: &dyn Fn(&Level) -> Guess| {
-        let baseline = |history: &Level| Baseline::new(history, peers.dispersion(history), guess(history));
+    let rates = |level: f64, guess: Guess| {
+        let baseline = |history: &Level| Baseline::new(history, peers.dispersion(history), guess);
         levels.iter().filter_map(baseline).fold((0.0, 0.0), |(truth, nominal), baseline| {
             let count = first_flagged(&baseline, level);
             let flagged = negative_binomial::upper_tail(count, mean, dispersion);
             (truth + flagged, nominal + baseline.compare(count).at_least)
         })
     };
-    let alone = LEVELS.map(|level| rates(level, &Guess::vague));
-    let of_all = LEVELS.map(|level| rates(level, &|history| drawn.unwrap_or_else(|| Guess::vague(history))));
+    let alone = LEVELS.map(|level| rates(level, Guess::vague()));
+    let of_all = LEVELS.map(|level| rates(level, drawn.unwrap_or_else(Guess::vague)));
     let ratio = |(truth, nominal): (f64, f64)| truth / nominal;
     Calibration {
         dispersion,

@@ -74,7 +74,7 @@ fn same_phase(counts: &[Vec<u64>], week: usize) -> Vec<f64> {
     levels.iter().for_each(|level| means.add(level, peers.dispersion(level).value));
     let guess = means.guess();
     let p_value = |(counts, level): (&Counts, &Level)| {
-        let baseline = Baseline::new(level, peers.dispersion(level), guess.unwrap_or_else(|| Guess::vague(level)));
+        let baseline = Baseline::new(level, peers.dispersion(level), guess.unwrap_or_else(Guess::vague));
         baseline.map_or(1.0, |baseline| baseline.compare(counts.observed).at_least)
     };
     seen.iter().zip(&levels).map(p_value).collect()

@@ -6,8 +6,6 @@ use super::level::Level;
 pub(super) const VAGUE_EVENTS: f64 = 0.5;
 /// Fewest cells of one kind from whose means another's is guessed.
 const MIN_CELLS: f64 = 8.0;
-/// Reports that the mean of cells which do not differ at all is worth at most: that they never will is not known.
-const MAX_ALIKE_EVENTS: f64 = 10.0;
 
 /// What is thought of a cell's mean before its own phase is looked at.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,9 +17,10 @@ pub struct Guess {
 }
 
 impl Guess {
-    /// Next to nothing: the cell's own mean, half a report added.
-    pub fn vague(level: &Level) -> Self {
-        Self { mean: level.mean + VAGUE_EVENTS / level.periods.max(1.0), events: VAGUE_EVENTS }
+    /// Nothing: half a report at no mean in particular, Jeffreys' prior. Of rare reports, a test against the mean that was seen
+    /// is refused too often above and too seldom below; half a report more is the middle between what is exact on either side.
+    pub fn vague() -> Self {
+        Self { mean: f64::INFINITY, events: VAGUE_EVENTS }
     }
 
     /// A share of a mean: `elsewhere` of `of` reports at other phases came from the cell, `mean` is that of all of them at this
@@ -70,11 +69,13 @@ impl Means {
             return None;
         }
         let mean = self.events / self.periods;
-        let between = (self.squares - self.noise) / self.periods - mean * mean;
-        let alike = if between > 0.0 { mean * mean / between } else { f64::INFINITY };
+        let chance = self.noise / self.periods;
+        let between = (self.squares / self.periods - mean * mean - chance).max(0.0);
+        // That cells are alike is known no better than so many of them can show: by a standard error of their variance.
+        let alike = mean * mean / (between + (2.0 / self.cells).sqrt() * (between + chance));
         // The mean of all is itself known no better than their reports allow, which tell as much as so many independent ones.
         let known = self.events * mean * self.cells / self.noise;
-        let events = 1.0 / (1.0 / alike.min(MAX_ALIKE_EVENTS) + 1.0 / known);
+        let events = 1.0 / (1.0 / alike + 1.0 / known);
         (events > VAGUE_EVENTS).then_some(Guess { mean, events })
     }
 }
@@ -93,7 +94,12 @@ mod tests {
     fn cells_that_are_alike_tell_of_one_another() {
         // Poisson means of 40 periods around 0.25: ten reports each, give or take three.
         let alike = means(|cell| 0.25 + 0.08 * [-1.0, 1.0][cell % 2]).guess().unwrap();
-        assert!((alike.mean - 0.25).abs() < 1e-12 && alike.events > 9.0 && alike.events <= MAX_ALIKE_EVENTS, "{alike:?}");
+        assert!((alike.mean - 0.25).abs() < 1e-12 && alike.events > 30.0, "{alike:?}");
+        // As many cells that differ by nothing but chance say more, fewer of them less.
+        let same = means(|cell| 0.25 + 0.079 * [-1.0, 1.0][cell % 2]).guess().unwrap();
+        let mut few = Means::default();
+        (0..10).for_each(|_| few.add(&Level { mean: 0.25, periods: 40.0, ..Level::default() }, 1.0));
+        assert!(same.events > alike.events && few.guess().unwrap().events < 30.0, "{same:?} {few:?}");
         // A few large districts, many small ones.
         assert_eq!(means(|cell| if cell % 20 == 0 { 10.0 } else { 0.1 }).guess(), None);
         // Half as large again here and there: a guess worth a few reports.

@@ -14,7 +14,8 @@ pub const OUTBREAK_ABOVE: f64 = 3.0;
 const OUTBREAK_BELOW: f64 = 0.00135;
 /// Periods from which on one of them can be told to be an outbreak: of two that differ nobody knows which was.
 const DAMPED_FROM: usize = 5;
-/// What damping takes off the dispersion of periods without any outbreak, put back: found by simulation, checked in the tests.
+/// What damping takes off the dispersion beyond that of Poisson counts, of periods without any outbreak, put back: found by simulation,
+/// checked in the tests.
 const DAMPING_LOSS: f64 = 1.04;
 /// At most one period in so many can be an outbreak.
 const MAX_OUTBREAKS_OF: usize = 3;
@@ -35,6 +36,9 @@ pub struct Level {
     pub spread: f64,
     /// Degrees of freedom of the spread.
     pub degrees: f64,
+    /// Whether no period would be called an outbreak however little counts vary. Most cells are calm, and stay as they are whatever
+    /// others say of the dispersion: it is never below that of Poisson counts.
+    pub(super) is_calm: bool,
 }
 
 impl Level {
@@ -50,8 +54,12 @@ impl Level {
         Self::summed(weights.counting(), weights.sums, sum, square)
     }
 
-    /// Sums up the periods, past outbreaks weighed down: those far above the mean of `self`, given how much counts vary.
+    /// Sums up the periods, past outbreaks weighed down: those far above the mean of `self`, a first idea of the same periods, given how
+    /// much counts vary.
     pub fn damped(&self, counts: &Counts, weights: &Weights, dispersion: f64) -> Self {
+        if self.is_calm && dispersion >= 1.0 {
+            return *self;
+        }
         if !self.is_exceeded(counts, weights, dispersion) {
             return Self::plain(counts, weights);
         }
@@ -85,7 +93,7 @@ impl Level {
     pub fn alone(counts: &Counts, weights: &Weights) -> Self {
         let plain = Self::plain(counts, weights);
         if !plain.is_exceeded(counts, weights, 1.0) {
-            return plain;
+            return Self { is_calm: true, ..plain };
         }
         // An outbreak among few periods swells the dispersion that it would be measured by: begin with what it cannot move.
         let (start, dispersion) = plain.robust(counts, weights);
@@ -138,13 +146,14 @@ impl Level {
         let (mean, equal) = (sum / total, total * total / squares);
         let degrees = equal.min(counting as f64) - 1.0;
         if mean == 0.0 || degrees < 1e-9 {
-            return Self { mean, periods: equal, spread: 0.0, degrees: 0.0 };
+            return Self { mean, periods: equal, ..Self::default() };
         }
         let pearson = (square - mean * sum).max(0.0);
         // Weights that add up to the number of periods, and the expectation of the sum under them.
-        let (used, loss) = (counting as f64, if counting >= DAMPED_FROM { DAMPING_LOSS } else { 1.0 });
-        let dispersion = loss * pearson / mean * used / weights / (used - used / (degrees + 1.0));
-        Self { mean, periods: equal, spread: dispersion * degrees, degrees }
+        let used = counting as f64;
+        let seen = pearson / mean * used / weights / (used - used / (degrees + 1.0));
+        let dispersion = if counting >= DAMPED_FROM { (1.0 + DAMPING_LOSS * (seen - 1.0)).max(0.0) } else { seen };
+        Self { mean, periods: equal, spread: dispersion * degrees, degrees, is_calm: false }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::statistics::CountSeries;
 use crate::statistics::baseline::{HALF_LIFE_PERIODS, Level, SEASONAL_HALF_LIFE, SEASONAL_PERIODS, Weights};
 use crate::statistics::same_phase::{Counts, PERIODS, Phase, WEEK_US};
 use crate::statistics::season::{MAX_WEEKS, Season};
+use crate::statistics::series::Since;
 
 /// Reports that the whole city must be expected to make for their complete absence to mean that a source was down.
 const MIN_CITY_REPORTS: f64 = 20.0;
@@ -52,35 +53,46 @@ impl City {
 }
 
 /// The season of each topic, where the city's reports show one.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Seasons {
+    /// Reports of each topic by week, the latest first.
+    weekly: Vec<Vec<u64>>,
     by_topic: Vec<Option<Season>>,
 }
 
 impl Seasons {
-    /// From the city's weeks that end at `end`.
+    /// From the city's weeks that end at `end`; fitted anew where they are not those of `before`.
     pub(super) fn new<S: CountSeries>(
         end: Timestamp,
         first: Option<Timestamp>,
         cells: &[TrendCell<'_, S>],
         kinds: &Kinds,
+        before: Option<Self>,
     ) -> Self {
         let history_us = first.map_or(0, |first| end.micros().saturating_sub(first.micros()).max(0));
         let weeks = usize::try_from(history_us / WEEK_US).unwrap_or(0).min(MAX_WEEKS);
         let moments: Vec<Timestamp> = (0..=weeks as i64).map(|week| end.plus_micros(-week * WEEK_US)).collect();
-        let mut topics = vec![vec![0u64; weeks]; kinds.topics];
-        let mut since = vec![0; moments.len()];
+        let mut weekly = vec![vec![0u64; weeks]; kinds.topics];
+        let mut since = vec![Since::default(); moments.len()];
         for (cell, topic) in cells.iter().zip(&kinds.topic).filter(|(cell, _)| cell.is_city()) {
             cell.series.counts_since(&moments, &mut since);
-            for (count, pair) in topics[*topic].iter_mut().zip(since.windows(2)) {
-                *count = pair[1] - pair[0];
+            for (count, pair) in weekly[*topic].iter_mut().zip(since.windows(2)) {
+                *count = pair[1].count - pair[0].count;
             }
         }
-        let totals: Vec<u64> = (0..weeks).map(|week| topics.iter().map(|counts| counts[week]).sum()).collect();
+        match before {
+            Some(before) if before.weekly == weekly => before,
+            _ => Self::fit(weekly, weeks),
+        }
+    }
+
+    fn fit(weekly: Vec<Vec<u64>>, weeks: usize) -> Self {
+        let totals: Vec<u64> = (0..weeks).map(|week| weekly.iter().map(|counts| counts[week]).sum()).collect();
         let many = totals.iter().sum::<u64>() as f64 / weeks.max(1) as f64 >= MIN_CITY_REPORTS;
         // A week in which the whole city is silent is a gap.
         let known = |(count, total): (&u64, &u64)| (!many || *total > 0).then_some(*count);
         let season = |counts: &Vec<u64>| Season::fit(&counts.iter().zip(&totals).map(known).collect::<Vec<_>>());
-        Self { by_topic: topics.iter().map(season).collect() }
+        Self { by_topic: weekly.iter().map(season).collect(), weekly }
     }
 
     /// How many earlier periods are worth counting.
