@@ -75,8 +75,10 @@ if [ "$(cat "$dir/build-version")" != "$version" ]; then
     echo "$0: $dir holds libtorch $(cat "$dir/build-version"), not $version: name another directory" >&2
     exit 1
 fi
+# The last: what passes between two layers is freed and asked for again at once, and glibc would give it back to the system in between.
 cat <<EOF
 export LIBTORCH='$dir'
 export LIBTORCH_CXX11_ABI=0
 export LD_LIBRARY_PATH='$dir/lib'\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}
+export MALLOC_TOP_PAD_=67108864
 EOF

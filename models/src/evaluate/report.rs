@@ -193,6 +193,10 @@ fn speed(
     let (of_vader, recall, f1) = (texts.len() as f64 / answers.seconds, p.macro_recall(), p.macro_f1());
     line(out, format_args!("| VADER | {of_vader:.0} | {recall:.3} | {f1:.3} |"));
     line(out, format_args!("\nEverything together is {:.1} times as fast as VADER's one head.", whole / of_vader));
+    out.push_str(
+        "Words are remembered, and these texts pass many times; texts that come for the first time take longer. Both, in one run:\n\
+         `cargo run --release -p models --example speed -- FILE ROUNDS PYTHON`.\n",
+    );
     Ok(())
 }
 
