@@ -310,16 +310,8 @@ impl Aggregator {
         let interval = Duration::from_micros(self.config.checkpoint_interval_us as u64);
         checkpoints.due = Instant::now() + interval;
         let hurry = checkpoints.hurry.clone();
-        let rest = move |worked: Duration| {
-            let begun = Instant::now();
-            while !hurry.load(Ordering::Relaxed)
-                && let Some(left) = (worked * CHECKPOINT_RESTS).checked_sub(begun.elapsed())
-            {
-                std::thread::sleep(left.min(MAX_REST));
-            }
-        };
         let work = move || {
-            if let Err(error) = save(&mut store, &snapshot, &metrics, rest) {
+            if let Err(error) = save(&mut store, &snapshot, &metrics, |worked| rest(worked, &hurry)) {
                 tracing::error!(%error, "no checkpoint was saved; the last one stays in use");
             }
             store
@@ -387,4 +379,31 @@ fn save(store: &mut Store, snapshot: &Snapshot, metrics: &Metrics, rest: impl Fn
     let written = store.save(snapshot.state(), rest).inspect_err(|_| metrics.checkpoint_failed())?;
     metrics.checkpoint_written(written, started.elapsed());
     Ok(())
+}
+
+/// Rests [`CHECKPOINT_RESTS`] times as long as was worked, or until somebody is in a hurry.
+fn rest(worked: Duration, hurry: &AtomicBool) {
+    let begun = Instant::now();
+    while !hurry.load(Ordering::Relaxed)
+        && let Some(left) = (worked * CHECKPOINT_RESTS).checked_sub(begun.elapsed())
+    {
+        std::thread::sleep(left.min(MAX_REST));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Would hang for a day if a stop had to wait for the rest.
+    #[test]
+    fn who_rests_gets_up_when_somebody_waits() {
+        let hurry = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let resting = scope.spawn(|| rest(Duration::from_secs(8 * 60 * 60), &hurry));
+            std::thread::sleep(MAX_REST);
+            assert!(!resting.is_finished(), "it rests while nobody waits");
+            hurry.store(true, Ordering::Relaxed);
+        });
+    }
 }

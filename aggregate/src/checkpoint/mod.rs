@@ -274,9 +274,11 @@ fn sequence_of(name: &str) -> Option<u64> {
 fn write_flushed(path: &Path, bytes: &[u8]) -> Result<(), AggregateError> {
     let write = || -> io::Result<()> {
         let mut file = File::create(path)?;
-        for chunk in bytes.chunks(FLUSH_BYTES) {
+        for (number, chunk) in bytes.chunks(FLUSH_BYTES).enumerate() {
+            if number > 0 {
+                file.sync_data()?;
+            }
             file.write_all(chunk)?;
-            file.sync_data()?;
         }
         file.sync_all()
     };

@@ -123,9 +123,7 @@ impl Words {
     pub fn remembering() -> Self {
         Self { entries: vec![Entry { word: 0, sum: [0; LANES] }; 1 << PLACE_BITS] }
     }
-}
 
-impl Words {
     /// Touches what is remembered of the words of a stride: that many are waited for as long as one is.
     fn touch(&self, letters: &Letters, from: usize) {
         let (mut space, mut touched) = (from, 0);
