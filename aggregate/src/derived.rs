@@ -60,8 +60,8 @@ pub(crate) fn trend_cells(snapshot: &Snapshot) -> (Vec<Group>, Vec<TrendCell<'_,
 
 /// Where the city's data begins.
 pub(crate) fn first_report(snapshot: &Snapshot) -> Option<Timestamp> {
-    let city = snapshot.state().series.groups.iter().filter(|(group, _)| group.0 == CITY);
-    city.filter_map(|(_, series)| series.first()).min()
+    let groups = &snapshot.state().series.groups;
+    (0..=u8::MAX).filter_map(|topic| groups.get(&(CITY, topic))?.first()).min()
 }
 
 /// Reads the trends of some windows. Those that stand now are followed from tick to tick; whoever asks for others does not disturb them.

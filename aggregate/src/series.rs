@@ -3,6 +3,7 @@
 //! Counts are by the minute as long as hour cells are kept, by the hour as long as day cells are, and gone after that. A stretch
 //! is answered from the buckets that start in it: exact where its ends are whole minutes (hours in the older part).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use feedback::Timestamp;
@@ -23,59 +24,100 @@ const MINUTES_PER_HOUR: i32 = 60;
 
 /// Non-empty minutes (or hours) in order, and how many reports the block holds up to the end of each: what lies between two moments
 /// is a difference of two sums, however many minutes it has.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Block {
-    minutes: Vec<i32>,
-    /// Empty while every minute has one report, as in most blocks of most cells: then its place says as much, in half the memory.
-    sums: Vec<u32>,
+#[derive(Clone, Debug, PartialEq)]
+enum Block {
+    /// Every minute has one report, as in most blocks of most cells: its place says as much as a sum, in half the memory.
+    Even(Vec<i32>),
+    /// Minutes and sums side by side: who looks a minute up wants its sum, and most histories are not in the processor's cache.
+    Summed(Vec<(i32, u32)>),
 }
 
 impl Block {
     fn of(entries: &[(i32, u32)]) -> Self {
-        let summed = |sum: &mut u32, entry: &(i32, u32)| {
-            *sum = sum.wrapping_add(entry.1);
-            Some(*sum)
+        let summed = |sum: &mut u32, (minute, count): &(i32, u32)| {
+            *sum = sum.wrapping_add(*count);
+            Some((*minute, *sum))
         };
-        let is_even = entries.iter().all(|entry| entry.1 == 1);
-        let sums = if is_even { Vec::new() } else { entries.iter().scan(0, summed).collect() };
-        Self { minutes: entries.iter().map(|entry| entry.0).collect(), sums }
+        if entries.iter().all(|entry| entry.1 == 1) {
+            Self::Even(entries.iter().map(|entry| entry.0).collect())
+        } else {
+            Self::Summed(entries.iter().scan(0, summed).collect())
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Even(minutes) => minutes.len(),
+            Self::Summed(sums) => sums.len(),
+        }
+    }
+
+    fn minute(&self, place: usize) -> Option<i32> {
+        match self {
+            Self::Even(minutes) => minutes.get(place).copied(),
+            Self::Summed(sums) => sums.get(place).map(|entry| entry.0),
+        }
+    }
+
+    fn last(&self) -> Option<i32> {
+        self.minute(self.len().checked_sub(1)?)
+    }
+
+    /// How many of the first `among` minutes, which lie in `range`, are before one.
+    fn before(&self, among: usize, range: Range<i32>, minute: i32) -> usize {
+        match self {
+            Self::Even(minutes) => before(&minutes[..among], |before| *before, range, minute),
+            Self::Summed(sums) => before(&sums[..among], |before| before.0, range, minute),
+        }
     }
 
     /// Reports in the first `place` minutes.
     fn up_to(&self, place: usize) -> u32 {
-        if self.sums.is_empty() { place as u32 } else { place.checked_sub(1).map_or(0, |last| self.sums[last]) }
+        match self {
+            Self::Even(_) => place as u32,
+            Self::Summed(sums) => place.checked_sub(1).map_or(0, |last| sums[last].1),
+        }
     }
 
     fn total(&self) -> u32 {
-        self.up_to(self.minutes.len())
+        self.up_to(self.len())
     }
 
     fn entries(&self) -> impl Iterator<Item = (i32, u32)> + '_ {
         let count = |place: usize| self.up_to(place + 1).wrapping_sub(self.up_to(place));
-        self.minutes.iter().enumerate().map(move |(place, minute)| (*minute, count(place)))
+        (0..self.len()).filter_map(move |place| Some((self.minute(place)?, count(place))))
     }
 
     /// Counts `delta` at a minute; where, if it is a new one.
     fn count_at(&mut self, minute: i32, delta: i32) -> Option<usize> {
-        let found = self.minutes.binary_search(&minute);
+        if let Self::Even(minutes) = self {
+            match minutes.binary_search(&minute) {
+                Err(place) if delta == 1 => {
+                    minutes.insert(place, minute);
+                    return Some(place);
+                }
+                _ => *self = Self::Summed(minutes.iter().copied().zip(1..).collect()),
+            }
+        }
+        let Self::Summed(sums) = self else { return None };
+        let found = sums.binary_search_by_key(&minute, |entry| entry.0);
         let place = found.unwrap_or_else(|place| place);
-        if self.sums.is_empty() && (found.is_ok() || delta != 1) {
-            self.sums = (1..=self.minutes.len() as u32).collect();
-        }
+        let earlier = place.checked_sub(1).map_or(0, |last| sums[last].1);
         if found.is_err() {
-            self.minutes.insert(place, minute);
+            sums.insert(place, (minute, earlier));
         }
-        if !self.sums.is_empty() {
-            if found.is_err() {
-                self.sums.insert(place, self.up_to(place));
-            }
-            self.sums[place..].iter_mut().for_each(|sum| *sum = sum.wrapping_add_signed(delta));
-            if self.sums[place] == self.up_to(place) {
-                self.minutes.remove(place);
-                self.sums.remove(place);
-            }
+        sums[place..].iter_mut().for_each(|(_, sum)| *sum = sum.wrapping_add_signed(delta));
+        if sums[place].1 == earlier {
+            sums.remove(place);
         }
         found.is_err().then_some(place)
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Even(minutes) => minutes.capacity() * size_of::<i32>(),
+            Self::Summed(sums) => sums.capacity() * size_of::<(i32, u32)>(),
+        }
     }
 }
 
@@ -90,7 +132,7 @@ struct Link {
 impl Link {
     fn of(entries: &[(i32, u32)]) -> Self {
         let block = Block::of(entries);
-        Self { first: block.minutes[0], total: block.total(), block: Arc::new(block) }
+        Self { first: entries[0].0, total: block.total(), block: Arc::new(block) }
     }
 }
 
@@ -119,12 +161,12 @@ impl Series {
         };
         let block = Arc::make_mut(&mut link.block);
         let inserted = block.count_at(minute, delta);
-        let Some(first) = block.minutes.first() else {
+        let Some(first) = block.minute(0) else {
             self.blocks.remove(at);
             return;
         };
-        (link.first, link.total) = (*first, block.total());
-        if let Some(place) = inserted.filter(|_| block.minutes.len() > BLOCK) {
+        (link.first, link.total) = (first, block.total());
+        if let Some(place) = inserted.filter(|_| block.len() > BLOCK) {
             // A history grows at its end: leave the first part full there, halve it elsewhere.
             let cut = if place == BLOCK { BLOCK } else { BLOCK / 2 };
             let entries: Vec<(i32, u32)> = block.entries().collect();
@@ -151,10 +193,10 @@ impl Series {
         true
     }
 
-    /// Bytes held, by formula: what is allocated for minutes and sums, and a block's own fields.
+    /// Bytes held, by formula: what is allocated for minutes and sums, a block's own fields and two counters, and what leads to it.
     pub fn bytes(&self) -> usize {
-        let of = |link: &Link| 96 + (link.block.minutes.capacity() + link.block.sums.capacity()) * size_of::<i32>();
-        self.blocks.iter().map(of).sum()
+        let own = size_of::<Link>() + size_of::<Block>() + 2 * size_of::<usize>();
+        self.blocks.iter().map(|link| own + link.block.bytes()).sum()
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = (i32, u32)> + '_ {
@@ -170,8 +212,9 @@ impl Series {
     /// Reports in minutes `< minute`.
     fn before(&self, minute: i32) -> u64 {
         let at = self.blocks.partition_point(|link| link.first < minute);
-        let Some((Link { block, .. }, whole)) = self.blocks[..at].split_last() else { return 0 };
-        let inside = block.up_to(block.minutes.partition_point(|before| *before < minute));
+        let Some((Link { block, first, .. }, whole)) = self.blocks[..at].split_last() else { return 0 };
+        let end = self.blocks.get(at).map(|next| next.first).or(block.last()).unwrap_or(*first);
+        let inside = block.up_to(block.before(block.len(), *first..end, minute));
         whole.iter().map(|link| u64::from(link.total)).sum::<u64>() + u64::from(inside)
     }
 }
@@ -187,21 +230,26 @@ impl CountSeries for Series {
 
     /// One walk back over the blocks, with a search in each that a moment lies in.
     fn counts_since(&self, moments: &[Timestamp], since: &mut [Since]) {
-        // The block that the last moment lay in and those before it, how many of its minutes were before that moment, what came
-        // after the block, and from which minute on.
+        // The blocks up to the one that the last moment lay in, what came after that block and from which minute on; of its minutes,
+        // those before that moment, and which one all of them are before.
         let mut blocks = self.blocks.as_slice();
-        let (mut place, mut later, mut following) = (usize::MAX, 0u64, None);
+        let (mut later, mut following) = (0u64, None);
+        let (mut place, mut until) = (usize::MAX, None);
         for (since, moment) in since.iter_mut().zip(moments) {
             let minute = minute_of(moment.micros());
             while let Some((link, rest)) = blocks.split_last().filter(|(link, _)| link.first >= minute) {
                 later += u64::from(link.total);
-                (blocks, place, following) = (rest, usize::MAX, Some(link.first));
+                (blocks, following) = (rest, Some(link.first));
+                (place, until) = (usize::MAX, Some(link.first));
             }
             (since.count, since.next) = (later, start_of(following));
-            if let Some(Link { block, total, .. }) = blocks.last() {
-                place = before(&block.minutes[..place.min(block.minutes.len())], minute);
+            if let Some(Link { block, total, first }) = blocks.last() {
+                let among = place.min(block.len());
+                let end = until.or(block.last()).unwrap_or(*first);
+                place = block.before(among, *first..end, minute);
+                until = Some(minute);
                 since.count += u64::from(total - block.up_to(place));
-                since.next = start_of(block.minutes.get(place).copied().or(following));
+                since.next = start_of(block.minute(place).or(following));
             }
         }
     }
@@ -216,27 +264,27 @@ fn start_of(minute: Option<i32>) -> Timestamp {
     minute.map_or(END_OF_TIME, |minute| Timestamp::from_micros(i64::from(minute) * MINUTE_US))
 }
 
-/// Minutes that are looked at all at once, without a branch: a cache line of them.
+/// Entries that are looked at all at once: a cache line or two.
 const NEAR: usize = 16;
 
-/// How many of the ordered minutes are before one that most likely is near their end: there by counting, further back by steps that
-/// double, then by halving.
-fn before(minutes: &[i32], minute: i32) -> usize {
-    let (mut end, mut step) = (minutes.len(), 1);
-    if let Some(near) = minutes.last_chunk::<NEAR>() {
-        let after: u32 = near.iter().map(|near| u32::from(*near >= minute)).sum();
-        end -= after as usize;
-        if after < NEAR as u32 {
-            return end;
-        }
-        step = NEAR;
-    }
-    while end >= step && minutes[end - step] >= minute {
-        end -= step;
+/// How many of the ordered entries are before a minute: looked for from where it would be if they lay evenly in `range`, by steps that double,
+/// then counted. Halving alone would wait for one line of memory after the other.
+fn before<E>(entries: &[E], minute_of: impl Fn(&E) -> i32, range: Range<i32>, minute: i32) -> usize {
+    let (from, span) = (i64::from(range.start), i64::from(range.end) - i64::from(range.start));
+    let share = (i64::from(minute) - from).clamp(0, span.max(0));
+    let guess = (entries.len() as i64 * share / span.max(1)) as usize;
+    let is_before = |entry: &E| minute_of(entry) < minute;
+    let (mut low, mut high) = (guess.saturating_sub(NEAR / 2), (guess + NEAR / 2).min(entries.len()));
+    let mut step = NEAR;
+    while low > 0 && !is_before(&entries[low - 1]) {
+        (low, high) = (low.saturating_sub(step), low - 1);
         step *= 2;
     }
-    let start = end.saturating_sub(step);
-    start + minutes[start..end].partition_point(|before| *before < minute)
+    while high < entries.len() && is_before(&entries[high]) {
+        (low, high) = (high + 1, (high + step).min(entries.len()));
+        step *= 2;
+    }
+    low + entries[low..high].iter().filter(|entry| is_before(entry)).count()
 }
 
 fn minute_of(micros: i64) -> i32 {
@@ -260,9 +308,12 @@ pub(crate) struct AllSeries {
     pub(crate) version: u64,
 }
 
+/// Shards of the histories: a tick touches few groups, and copies the histories' lists of blocks in the shards of those.
+const SHARDS: usize = 1024;
+
 impl Default for AllSeries {
     fn default() -> Self {
-        Self { groups: CowMap::new(64), fine: i32::MIN, kept: i32::MIN, version: 0 }
+        Self { groups: CowMap::new(SHARDS), fine: i32::MIN, kept: i32::MIN, version: 0 }
     }
 }
 

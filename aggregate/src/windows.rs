@@ -5,6 +5,7 @@
 //! cells of the buckets that cross an edge, whatever the length of the window and the traffic.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::cells::{Cells, Tier, Width};
 use crate::config::WindowSpec;
@@ -17,8 +18,8 @@ use crate::rows::Facts;
 /// A district (or [`CITY`]) and a topic.
 pub(crate) type Group = (u32, u8);
 
-/// Totals by group.
-pub(crate) type Totals = CowMap<Group, Measures>;
+/// Totals by group. A tick reaches most shards and few groups of each: what it does not touch is shared with the snapshot before.
+pub(crate) type Totals = CowMap<Group, Arc<Measures>>;
 
 /// One rolling window.
 #[derive(Clone, Debug)]
@@ -56,7 +57,7 @@ impl Window {
             return;
         }
         for group in [(facts.district, facts.topic), (CITY, facts.topic)] {
-            let measures = self.totals.entry(group, Measures::default);
+            let measures = Arc::make_mut(self.totals.entry(group, Arc::default));
             change(measures);
             if measures.reports == 0 {
                 self.totals.remove(&group);
@@ -76,7 +77,7 @@ impl Window {
             add_all(&mut self.totals, tier, self.range.end..next.end);
             for (key, measures) in tier.cells(self.range.start..next.start) {
                 for group in [(key.district, key.topic), (CITY, key.topic)] {
-                    let total = self.totals.entry(group, Measures::default);
+                    let total = Arc::make_mut(self.totals.entry(group, Arc::default));
                     total.subtract(&measures);
                     if total.reports == 0 {
                         self.totals.remove(&group);
@@ -91,7 +92,9 @@ impl Window {
 
     /// Bytes held, by formula.
     pub(crate) fn bytes(&self) -> usize {
-        self.totals.bytes() + self.totals.iter().map(|(_, measures)| measures.reporters.bytes()).sum::<usize>()
+        // Measures lie behind two counters.
+        let measures = |measures: &Measures| size_of::<Measures>() + 2 * size_of::<usize>() + measures.reporters.bytes();
+        self.totals.bytes() + self.totals.iter().map(|(_, of_group)| measures(of_group)).sum::<usize>()
     }
 
     /// The same window ending elsewhere, from the finest cells that still reach back so far; `None` where none do.
@@ -110,7 +113,7 @@ impl Window {
 fn add_all(totals: &mut Totals, tier: &Tier, range: Range<i64>) {
     for (key, measures) in tier.cells(range) {
         for group in [(key.district, key.topic), (CITY, key.topic)] {
-            totals.entry(group, Measures::default).add(&measures);
+            Arc::make_mut(totals.entry(group, Arc::default)).add(&measures);
         }
     }
 }

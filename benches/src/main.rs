@@ -86,6 +86,9 @@ enum Bench {
         /// Minutes.
         #[arg(long, default_value_t = 120)]
         ticks: usize,
+        /// Full hours after them, at which all windows move.
+        #[arg(long, default_value_t = 24)]
+        hours: usize,
         /// Seed of the city.
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -123,7 +126,7 @@ fn main() -> Result<()> {
             }
             Bench::Queries { records } => queries::measure(records)?,
             Bench::Rows { reports } => memory::rows(reports)?,
-            Bench::Tick { ticks, seed } => trends::tick(ticks, seed)?,
+            Bench::Tick { ticks, hours, seed } => trends::tick(ticks, hours, seed)?,
             Bench::Restart { reports } => restart::measure(reports)?,
         };
         println!("{}", machine::report(figures)?);

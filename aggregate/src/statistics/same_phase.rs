@@ -18,8 +18,8 @@ pub const MIN_PERIODS: usize = 1;
 
 pub(crate) const WEEK_US: i64 = 7 * DAY_US;
 
-/// Ends of the window, of every earlier period, and of the stretch that all of them lie in.
-const MAX_MOMENTS: usize = 2 + 2 * MAX_PERIODS;
+/// End and start of the window and of every earlier period.
+const MAX_EDGES: usize = 2 + 2 * MAX_PERIODS;
 
 /// A window that ends at a moment, and the earlier periods in the same phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,11 +80,10 @@ impl Phase {
 
     /// Counts a series in the window, in every earlier period, and between them.
     pub fn count(&self, series: &impl CountSeries) -> Counts {
-        let (mut moments, mut since) = ([self.end; MAX_MOMENTS], [Since::default(); MAX_MOMENTS]);
-        let asked = 2 + 2 * self.periods;
-        moments.iter_mut().zip(self.moments()).for_each(|(place, moment)| *place = moment);
-        series.counts_since(&moments[..asked], &mut since[..asked]);
-        self.counted(|moment| since[moment].count)
+        let (mut edges, mut since) = ([self.end; MAX_EDGES], [Since::default(); MAX_EDGES]);
+        let asked = self.edges().zip(&mut edges).map(|(edge, place)| *place = edge).count();
+        series.counts_since(&edges[..asked], &mut since[..asked]);
+        self.counted(|edge| since[edge].count)
     }
 
     /// Whether the two differ by nothing but where the window ends.
@@ -92,46 +91,58 @@ impl Phase {
         (self.length_us(), self.shift_us, self.periods) == (other.length_us(), other.shift_us, other.periods)
     }
 
-    /// End and start of the window, then of each earlier period: the latest first.
-    fn moments(&self) -> impl Iterator<Item = Timestamp> {
+    /// Edges from one period to the one before: where no time is left between them, the start of one is the end of the other.
+    fn edges_a_period(&self) -> usize {
+        if self.is_gapless() { 1 } else { 2 }
+    }
+
+    /// Where the window and each earlier period end and start, the latest first, none twice.
+    fn edges(&self) -> impl Iterator<Item = Timestamp> {
         let Self { start, end, shift_us, periods } = *self;
-        (0..=periods).flat_map(move |period| {
-            let back_us = shift_us.saturating_mul(period as i64).saturating_neg();
-            [end.plus_micros(back_us), start.plus_micros(back_us)]
+        let each = self.edges_a_period();
+        (0..each * periods + 2).map(move |edge| {
+            let back_us = shift_us.saturating_mul((edge / each) as i64).saturating_neg();
+            if edge % each == 0 { end.plus_micros(back_us) } else { start.plus_micros(back_us) }
         })
     }
 
-    /// The counts, where `since` says how many reports there are at or after each of [`Phase::moments`].
+    /// The counts, where `since` says how many reports there are at or after each of [`Phase::edges`].
     fn counted(&self, since: impl Fn(usize) -> u64) -> Counts {
+        let each = self.edges_a_period();
         let mut counts = Counts { observed: since(1) - since(0), periods: self.periods, ..Counts::default() };
         for (period, earlier) in counts.earlier.iter_mut().enumerate().take(self.periods) {
-            let (after, end, start) = (since(2 * period + 1), since(2 * period + 2), since(2 * period + 3));
-            *earlier = narrow(start - end);
+            let (after, end) = (since(each * period + 1), since(each * (period + 1)));
+            *earlier = narrow(since(each * (period + 1) + 1) - end);
             counts.between += end - after;
         }
         counts
     }
 }
 
-/// The phases of several windows, which have most of their moments in common: a series is gone through once for all of them.
-#[derive(Clone, Debug)]
+/// The phases of several windows, for many series: each is gone through once for all of them, and from one tick to the next only at
+/// the edges that a report of it has crossed.
+#[derive(Clone, Debug, Default)]
 pub struct Phases {
     phases: Vec<Phase>,
-    /// Every moment once, the latest first.
-    moments: Vec<Timestamp>,
-    /// Where the moments of each phase are among them.
-    places: Vec<Vec<usize>>,
+    /// Those of all phases, one phase after the other.
+    edges: Vec<Timestamp>,
+    /// Positions in `edges`, the latest first.
+    latest_first: Vec<usize>,
+    /// Where the edges of each phase begin.
+    begins: Vec<usize>,
 }
 
 impl Phases {
     /// Of the windows in this order.
     pub fn new(phases: Vec<Phase>) -> Self {
-        let mut moments: Vec<Timestamp> = phases.iter().flat_map(Phase::moments).collect();
-        moments.sort_unstable_by(|a, b| b.cmp(a));
-        moments.dedup();
-        let place = |moment: Timestamp| moments.partition_point(|later| *later > moment);
-        let places = phases.iter().map(|phase| phase.moments().map(place).collect()).collect();
-        Self { phases, moments, places }
+        let (mut edges, mut begins) = (Vec::new(), Vec::with_capacity(phases.len()));
+        for phase in &phases {
+            begins.push(edges.len());
+            edges.extend(phase.edges());
+        }
+        let mut latest_first: Vec<usize> = (0..edges.len()).collect();
+        latest_first.sort_by_key(|edge| std::cmp::Reverse(edges[*edge]));
+        Self { phases, edges, latest_first, begins }
     }
 
     /// The phases.
@@ -139,39 +150,53 @@ impl Phases {
         &self.phases
     }
 
-    /// Counts a series in every phase; `since` is room to work in, the same for one series after the other.
-    pub fn count(&self, series: &impl CountSeries, since: &mut Vec<Since>) -> impl Iterator<Item = Counted> {
-        since.resize(self.moments.len(), Since::default());
-        series.counts_since(&self.moments, since);
-        let since = &*since;
-        self.phases.iter().zip(&self.places).map(move |(phase, places)| {
-            let steady_us =
-                places.iter().map(|place| since[*place].next.micros().saturating_sub(self.moments[*place].micros()));
-            Counted {
-                counts: phase.counted(|moment| since[places[moment]].count),
-                from: phase.end,
-                until: phase.end.plus_micros(steady_us.min().unwrap_or(0).max(0)),
+    /// How many edges a series is counted at.
+    pub fn edges(&self) -> usize {
+        self.edges.len()
+    }
+
+    /// Whether these are windows like others, none of which ends later.
+    pub fn follow(&self, before: &Self) -> bool {
+        let follows = |(now, before): (&Phase, &Phase)| now.is_like(before) && before.end <= now.end;
+        self.phases.len() == before.phases.len() && self.phases.iter().zip(&before.phases).all(follows)
+    }
+
+    /// Counts a series at the edges that are not `known`: a place for each edge, filled by this function alone, for the same series and for
+    /// phases that these [follow](Phases::follow). Says whether there was any.
+    pub fn count(&self, series: &impl CountSeries, known: &mut [Since], asked: &mut Asked) -> bool {
+        let is_crossed = |(since, edge): (&Since, &Timestamp)| since.next < *edge;
+        if !known.iter().zip(&self.edges).fold(false, |found, pair| found | is_crossed(pair)) {
+            return false;
+        }
+        let Asked { edges, since } = asked;
+        edges.clear();
+        let crossed = || self.latest_first.iter().copied().filter(|&edge| known[edge].next < self.edges[edge]);
+        edges.extend(crossed().map(|edge| self.edges[edge]));
+        edges.dedup();
+        since.resize(edges.len(), Since::default());
+        series.counts_since(edges, since);
+        let mut at = 0;
+        for &edge in &self.latest_first {
+            if known[edge].next < self.edges[edge] {
+                at += usize::from(edges[at] > self.edges[edge]);
+                known[edge] = since[at];
             }
-        })
+        }
+        true
+    }
+
+    /// What is counted in one of the phases, of what is known at the edges of all.
+    pub fn counted(&self, phase: usize, known: &[Since]) -> Counts {
+        let known = &known[self.begins[phase]..];
+        self.phases[phase].counted(|edge| known[edge].count)
     }
 }
 
-/// What was counted, and for how long it stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counted {
-    /// The counts.
-    pub counts: Counts,
-    /// They are the same for every window like this one that ends between here ...
-    pub from: Timestamp,
-    /// ... and here: no report of the same series crosses an edge meanwhile.
-    pub until: Timestamp,
-}
-
-impl Counted {
-    /// Whether a window like the one counted would count the same if it ended here.
-    pub fn stands_at(&self, end: Timestamp) -> bool {
-        self.from <= end && end <= self.until
-    }
+/// Room to ask a series in, the same for one after the other.
+#[derive(Debug, Default)]
+pub struct Asked {
+    edges: Vec<Timestamp>,
+    since: Vec<Since>,
 }
 
 /// What was counted.
@@ -252,6 +277,7 @@ mod tests {
             minutes in prop::collection::vec(0..40 * 24 * 60i64, 0..400),
             end in 20 * 24..45 * 24i64,
             length in prop::sample::select(vec![1, 24, 7 * 24, 10 * 24i64]),
+            moves in prop::collection::vec(prop_oneof![Just(0), 1..300i64, 1..7 * 24 * 60i64], 1..5),
         ) {
             let series: Moments = minutes.iter().map(|minute| Timestamp::from_micros(minute * MINUTE_US)).collect();
             let phase = Phase::new(at_hour(end), length * HOUR_US, Some(at_hour(0)));
@@ -264,14 +290,27 @@ mod tests {
             for back in 1..=phase.periods {
                 prop_assert_eq!(u64::from(counts.earlier[back - 1]), within(back));
             }
-            let both = Phases::new(vec![Phase::new(at_hour(end - 1), HOUR_US, Some(at_hour(0))), phase]);
-            let counted = both.count(&series, &mut Vec::new()).nth(1).unwrap();
-            prop_assert_eq!((counted.counts, counted.from), (counts, phase.end));
-            let moved_us = (counted.until.micros() - phase.end.micros()).min(7 * DAY_US);
-            for moved_us in [0, moved_us / 2, moved_us] {
-                let (start, end) = (phase.start.plus_micros(moved_us), phase.end.plus_micros(moved_us));
-                prop_assert_eq!(Phase { start, end, ..phase }.count(&series), counts);
+            // From window to window, some of them where the last one was: as counted anew.
+            let phases = |moved_us: i64| {
+                let moved = |phase: Phase| {
+                    let (start, end) = (phase.start.plus_micros(moved_us), phase.end.plus_micros(moved_us));
+                    Phase { start, end, ..phase }
+                };
+                Phases::new(vec![Phase::new(at_hour(end - 1), HOUR_US, Some(at_hour(0))), moved(phase)])
+            };
+            let (mut known, mut asked) = (vec![Since::UNKNOWN; phases(0).edges()], Asked::default());
+            let mut last = phases(0);
+            for moved_us in moves.iter().scan(0, |sum, minutes| { *sum += minutes * MINUTE_US; Some(*sum) }) {
+                let now = phases(moved_us);
+                prop_assert!(now.follow(&last));
+                now.count(&series, &mut known, &mut asked);
+                for (position, phase) in now.phases().iter().enumerate() {
+                    prop_assert_eq!(now.counted(position, &known), phase.count(&series));
+                }
+                last = now;
             }
+            prop_assert!(!last.count(&series, &mut known, &mut asked));
+            prop_assert_eq!(phases(0).follow(&last), last.phases()[1].end == phase.end);
             let all = series.count(phase.start.plus_micros(-(phase.periods as i64) * phase.shift_us), phase.start);
             prop_assert_eq!(counts.between + counts.earlier().iter().map(|count| u64::from(*count)).sum::<u64>(), all);
         }

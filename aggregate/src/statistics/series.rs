@@ -40,6 +40,11 @@ pub struct Since {
     pub next: Timestamp,
 }
 
+impl Since {
+    /// Not asked yet: before every moment.
+    pub const UNKNOWN: Self = Self { count: 0, next: Timestamp::from_micros(i64::MIN) };
+}
+
 impl<S: CountSeries + ?Sized> CountSeries for &S {
     fn count(&self, from: Timestamp, to: Timestamp) -> u64 {
         (**self).count(from, to)

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringViewBuilder, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringViewBuilder, TimestampMicrosecondArray, UInt32Array,
 };
+use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use feedback::Timestamp;
@@ -33,6 +34,19 @@ impl<'a, T> Columns<'a, T> {
         let mut builder = StringViewBuilder::with_capacity(self.rows.len()).with_deduplicate_strings();
         self.rows.iter().for_each(|row| builder.append_option(value(row)));
         self.and(Arc::new(builder.finish()))
+    }
+
+    /// Text that many rows share, by its place among all that there is.
+    pub(super) fn shared_text<'t>(
+        self,
+        texts: impl IntoIterator<Item = Option<&'t str>>,
+        place: impl Fn(&'a T) -> usize,
+    ) -> Result<Self, ArrowError> {
+        let mut builder = StringViewBuilder::new().with_deduplicate_strings();
+        texts.into_iter().for_each(|text| builder.append_option(text));
+        let places: UInt32Array = self.rows.iter().map(|row| place(row) as u32).collect();
+        let column = take(&builder.finish(), &places, None)?;
+        Ok(self.and(column))
     }
 
     /// Text that is made for the table.

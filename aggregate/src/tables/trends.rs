@@ -91,6 +91,9 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// All, in this order.
+    const ALL: [Self; 4] = [Self::Rising, Self::Falling, Self::Steady, Self::Unknown];
+
     /// As the table shows it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -237,16 +240,16 @@ pub fn table<S>(
     let notes: Vec<Option<String>> =
         (0..windows.len()).map(|window| note(trends.iter().find(|trend| trend.window == window)?, first)).collect();
     Columns::of(trends)
-        .text(|trend| Some(windows[trend.window].name))
-        .text(|trend| cells[trend.cell].district)
-        .text(|trend| cells[trend.cell].topic)
+        .shared_text(windows.iter().map(|window| Some(window.name)), |trend| trend.window)?
+        .shared_text(cells.iter().map(|cell| cell.district), |trend| trend.cell)?
+        .shared_text(cells.iter().map(|cell| cell.topic), |trend| trend.cell)?
         .count(|trend| Some(trend.observed))
         .number(|trend| trend.baseline.map(|b| b.mean))
         .number(|trend| trend.comparison.map(|c| c.ratio))
         .interval(|trend| trend.interval)
         .number(|trend| trend.comparison.map(|c| c.p_value()))
         .number(|trend| trend.q_value)
-        .text(|trend| Some(trend.direction.as_str()))
+        .shared_text(Direction::ALL.map(|direction| Some(direction.as_str())), |trend| trend.direction as usize)?
         .time(|trend| trend.since)
         .time(|trend| trend.announced_at)
         .time(|trend| Some(trend.phase.start))
@@ -254,8 +257,8 @@ pub fn table<S>(
         .count(|trend| Some(trend.compared as u64))
         .number(|trend| trend.baseline.map(|b| b.dispersion.value))
         .number(|trend| trend.shrunk.map(|s| s.mean))
-        .text(|trend| trend.baseline.map(|_| "same_phase"))
-        .text(|trend| notes[trend.window].as_deref())
+        .shared_text([None, Some("same_phase")], |trend| usize::from(trend.baseline.is_some()))?
+        .shared_text(notes.iter().map(Option::as_deref), |trend| trend.window)?
         .batch(schema())
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn table<'a>(
 ) -> Result<RecordBatch, AggregateError> {
     let mut rows: Vec<(&Window, Group, &Measures)> = Vec::new();
     for window in windows {
-        rows.extend(window.totals.iter().map(|(group, measures)| (window, *group, measures)));
+        rows.extend(window.totals.iter().map(|(group, measures)| (window, *group, &**measures)));
     }
     let mut district = StringViewBuilder::new();
     rows.iter().for_each(|row| append_word(&mut district, districts, row.1.0));

@@ -168,44 +168,83 @@ impl Fed {
     }
 }
 
-/// Times so many ticks, a minute apart.
-pub fn measure(ticks: usize, seed: u64) -> Result<Value> {
+/// Times so many ticks, a minute apart, and after them as many full hours as asked for.
+pub fn measure(ticks: usize, hours: usize, seed: u64) -> Result<Value> {
     let mut city = City::new(DISTRICTS, Topic::WORDS.len(), REPORTS_PER_DAY, seed);
     let mut fed = Fed::new()?;
     fed.live(&mut city, DAYS)?;
-    let today = city.day(DAYS);
-    let minute = |us: i64| DAYS * 24 * 60 + us / MINUTE_US;
-    let (first, until) = (minute(FIRST_TICK_US), minute(FIRST_TICK_US) + ticks as i64);
-    let before: Vec<Event> = today.iter().copied().filter(|event| event.0 < first).collect();
-    fed.apply(&before)?;
+    let mut reports = Reports { day: DAYS, today: city.day(DAYS), city };
+    let first = DAYS * 24 * 60 + FIRST_TICK_US / MINUTE_US;
+    fed.apply(&reports.before(first))?;
     fed.aggregator.publish();
     let begun = Instant::now();
     fed.aggregator.snapshots().load_full().table(TableName::Trends)?;
     let from_nothing = begun.elapsed().as_secs_f64() * 1e3;
-    let mut measured = Vec::with_capacity(ticks);
+    let (mut minutes, mut of_minutes) = (Vec::with_capacity(ticks), 0);
+    let until = first + ticks as i64;
     for minute in first..until {
-        let events: Vec<Event> = today.iter().copied().filter(|event| event.0 == minute).collect();
-        measured.push(fed.tick(&events)?);
+        let events = reports.before(minute + 1);
+        of_minutes += events.len();
+        minutes.push(fed.tick(&events)?);
     }
-    let rows = measured.last().context("at least one tick")?.rows;
-    let spread = |of: &dyn Fn(&Tick) -> f64| {
-        let mut times: Vec<f64> = measured.iter().map(of).collect();
-        times.sort_unstable_by(f64::total_cmp);
-        json!({ "median": crate::machine::percentile(&times, 0.5), "worst": times.last() })
-    };
+    // The watermark is the latest report: the hour is full with the first report of its first minute.
+    let mut full_hours = Vec::with_capacity(hours);
+    let mut hour = until.div_euclid(60) + 1;
+    while full_hours.len() < hours {
+        fed.tick(&reports.before(60 * hour))?;
+        let events = reports.before(60 * hour + 1);
+        hour += 1;
+        // At night an hour may begin without a report.
+        if !events.is_empty() {
+            full_hours.push(fed.tick(&events)?);
+        }
+    }
     Ok(json!({
         "districts": DISTRICTS,
         "topics": Topic::WORDS.len(),
         "windows": Config::default().windows.len(),
         "days": DAYS,
         "reports": fed.reports,
-        "reports_a_tick": today.iter().filter(|event| (first..until).contains(&event.0)).count() as f64 / ticks as f64,
-        "rows": rows,
+        "reports_a_tick": of_minutes as f64 / ticks as f64,
+        "rows": minutes.last().context("at least one tick")?.rows,
+        "minutes": summary(&minutes),
+        "full_hours": summary(&full_hours),
+        "ms_table_from_nothing": from_nothing,
+        "resident_mib": crate::machine::resident_mib()?.0,
+    }))
+}
+
+/// What comes after the history, a day at a time.
+struct Reports {
+    city: City,
+    day: i64,
+    today: Vec<Event>,
+}
+
+impl Reports {
+    /// Takes out the reports before a minute.
+    fn before(&mut self, minute: i64) -> Vec<Event> {
+        while self.day < minute.div_euclid(24 * 60) {
+            self.day += 1;
+            self.today.extend(self.city.day(self.day));
+        }
+        let later = self.today.split_off(self.today.partition_point(|event| event.0 < minute));
+        std::mem::replace(&mut self.today, later)
+    }
+}
+
+/// Median and worst milliseconds of each part.
+fn summary(ticks: &[Tick]) -> Value {
+    let spread = |of: &dyn Fn(&Tick) -> f64| {
+        let mut times: Vec<f64> = ticks.iter().map(of).collect();
+        times.sort_unstable_by(f64::total_cmp);
+        json!({ "median": crate::machine::percentile(&times, 0.5), "worst": times.last() })
+    };
+    json!({
+        "ticks": ticks.len(),
         "ms": spread(&|tick| tick.apply + tick.publish + tick.table),
         "ms_apply_and_advance": spread(&|tick| tick.apply),
         "ms_publish": spread(&|tick| tick.publish),
         "ms_table": spread(&|tick| tick.table),
-        "ms_table_from_nothing": from_nothing,
-        "resident_mib": crate::machine::resident_mib()?.0,
-    }))
+    })
 }

@@ -9,8 +9,9 @@ mod series;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-/// Ticks that are timed: over two full hours.
+/// Minutes and full hours that are timed.
 const TICKS: usize = 120;
+const FULL_HOURS: usize = 24;
 
 /// All figures; `series` simulated series a setting.
 pub fn measure(series: usize, seed: u64) -> Result<Value> {
@@ -22,7 +23,7 @@ pub fn measure(series: usize, seed: u64) -> Result<Value> {
         .collect();
     Ok(json!({
         "bench": "trends",
-        "tick": cost::measure(TICKS, seed)?,
+        "tick": cost::measure(TICKS, FULL_HOURS, seed)?,
         "calibration": calibration::measure(series, seed),
         "detection": detection,
         "hourly": hourly::measure(24, 0.1, seed)?,
@@ -30,8 +31,8 @@ pub fn measure(series: usize, seed: u64) -> Result<Value> {
 }
 
 /// What a tick costs, alone.
-pub fn tick(ticks: usize, seed: u64) -> Result<Value> {
-    Ok(json!({ "bench": "tick", "tick": cost::measure(ticks.max(1), seed)? }))
+pub fn tick(ticks: usize, hours: usize, seed: u64) -> Result<Value> {
+    Ok(json!({ "bench": "tick", "tick": cost::measure(ticks.max(1), hours.max(1), seed)? }))
 }
 
 /// The figures of [`measure`] as the tables of `docs/methods/trends.md`.

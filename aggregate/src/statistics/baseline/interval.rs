@@ -72,7 +72,7 @@ fn increasing_root(start: f64, slope: f64, function: impl Fn(f64) -> f64) -> f64
     const MAX_STEPS: usize = 100;
     const MAX_STRIDE: f64 = 3.0;
     /// A secant step leaves an error below its own length times that of the step before, the first one a tenth of its length.
-    const ERROR: f64 = 1e-8;
+    const ERROR: f64 = 1e-7;
     let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
     let (mut before, mut at, mut stride_before) = (start, start, 0.1);
     let (mut value_before, mut value) = (0.0, function(at));
