@@ -75,10 +75,13 @@ if [ "$(cat "$dir/build-version")" != "$version" ]; then
     echo "$0: $dir holds libtorch $(cat "$dir/build-version"), not $version: name another directory" >&2
     exit 1
 fi
-# The last: what passes between two layers is freed and asked for again at once, and glibc would give it back to the system in between.
+# The last three: what passes between two layers is freed and asked for again at once, and glibc would give it back to the system in between,
+# large pieces (32 MiB is the most it lets one say) and the end of its heap alike.
 cat <<EOF
 export LIBTORCH='$dir'
 export LIBTORCH_CXX11_ABI=0
 export LD_LIBRARY_PATH='$dir/lib'\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}
+export MALLOC_MMAP_THRESHOLD_=33554432
+export MALLOC_TRIM_THRESHOLD_=1073741824
 export MALLOC_TOP_PAD_=67108864
 EOF
