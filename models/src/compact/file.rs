@@ -5,12 +5,13 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::network::{EMBEDDING, HEADS, Network, OUTPUTS};
+use super::reading::Calibration;
 use super::table::{MAX_ROWS, Quantised, Slots};
-use super::{TEMPERATURE_GROUPS, Temperatures};
+use super::{CALIBRATION_GROUPS, Calibrations};
 
 const MAGIC: &[u8; 8] = b"CIVCOMPT";
 /// The format of weights files that this program reads. Raised whenever a feature or a shape changes.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 /// No weights file is larger; more is refused before it is read.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
@@ -62,7 +63,7 @@ pub(crate) struct Weights {
     pub(crate) common_rows: u32,
     pub(crate) rows: Quantised,
     pub(crate) network: Network,
-    pub(crate) temperatures: Temperatures,
+    pub(crate) calibrations: Calibrations,
 }
 
 impl Weights {
@@ -86,7 +87,8 @@ impl Weights {
         }
         self.hashes.iter().for_each(|hash| bytes.extend_from_slice(&hash.to_le_bytes()));
         self.rows.rows.iter().flatten().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
-        let numbers = self.rows.scales.iter().chain(self.network.parameters()).chain(self.temperatures.iter().flatten());
+        let calibrations = self.calibrations.iter().flatten().flat_map(Calibration::numbers);
+        let numbers = self.rows.scales.iter().chain(self.network.parameters()).copied().chain(calibrations);
         numbers.for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
         let checksum = xxh3_64(&bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
@@ -135,7 +137,7 @@ fn header(rows: usize, common_rows: u32) -> [u32; HEADER_NUMBERS] {
 }
 
 fn file_bytes(rows: usize) -> usize {
-    let numbers = EMBEDDING + Network::PARAMETERS + TEMPERATURE_GROUPS * HEADS.len();
+    let numbers = EMBEDDING + Network::PARAMETERS + CALIBRATION_GROUPS * HEADS.len() * Calibration::NUMBERS;
     HEADER_BYTES + rows * (4 + EMBEDDING) + numbers * 4 + 8
 }
 
@@ -182,11 +184,11 @@ impl<'a> Reader<'a> {
         for value in network.parameters_mut() {
             *value = self.f32()?;
         }
-        let mut temperatures = [[1.0; HEADS.len()]; TEMPERATURE_GROUPS];
-        for temperature in temperatures.iter_mut().flatten() {
-            *temperature = self.f32().filter(|value| *value > 0.0)?;
+        let mut calibrations = [[Calibration::NONE; HEADS.len()]; CALIBRATION_GROUPS];
+        for calibration in calibrations.iter_mut().flatten() {
+            *calibration = Calibration::from_numbers([self.f32()?, self.f32()?, self.f32()?])?;
         }
-        Some(Weights { hashes, slots, common_rows, rows: Quantised { rows, scales }, network, temperatures })
+        Some(Weights { hashes, slots, common_rows, rows: Quantised { rows, scales }, network, calibrations })
     }
 }
 
@@ -205,7 +207,7 @@ mod tests {
             common_rows: 1,
             rows: Quantised::new(&rows),
             network,
-            temperatures: [[1.5; HEADS.len()]; TEMPERATURE_GROUPS],
+            calibrations: [[Calibration { temperature: 1.5, slope: 0.75, shift: -0.25 }; HEADS.len()]; CALIBRATION_GROUPS],
         }
     }
 

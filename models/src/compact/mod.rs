@@ -4,8 +4,8 @@
 //! the sum goes through one hidden layer shared by all heads (Sparse Distillation, Ye et al. 2022, shows how far such a
 //! network goes). Features that training has not seen often enough have no row, so an unknown language adds nothing and
 //! the answer falls back to what the heads expect on average. The rows of a word's n-grams are added up once and remembered,
-//! since a few thousand words make up most of what is written. Probabilities are softmax with a temperature per head and
-//! group of messages, fitted on development data (Guo et al. 2017).
+//! since a few thousand words make up most of what is written. Probabilities are calibrated per head and group of messages on
+//! development data: softmax with a temperature (Guo et al. 2017), and a line for the log odds of the most probable class (Platt 1999).
 
 mod file;
 mod network;
@@ -20,8 +20,8 @@ pub(crate) use file::Weights;
 pub use file::{FORMAT_VERSION, WeightsError};
 pub(crate) use network::{Block, EMBEDDING, HEADS, Network, OUTPUTS, TONE_EMBEDDING, add_scaled};
 pub use pass::Scratch;
+pub(crate) use reading::{Calibration, against_top, argmax, emergency_from, softmax, urgency_decision};
 pub use reading::{EMERGENCY_FROM, MISSED_EMERGENCY_COST, Reading};
-pub(crate) use reading::{argmax, emergency_from, softmax, urgency_decision};
 pub(crate) use table::{MAX_ROWS, Quantised, Slots, bag_weight};
 
 use crate::features::Input;
@@ -32,12 +32,12 @@ static SHIPPED_BYTES: &[u8] = include_bytes!("../../weights/compact.bin");
 /// Groups of languages that share what is measured: English, and every other or unknown one.
 pub(crate) const LANGUAGE_GROUPS: usize = 2;
 
-/// Groups of messages that share a temperature: each group of languages without and with a title. A title says in other words
+/// Groups of messages that share a calibration: each group of languages without and with a title. A title says in other words
 /// or in the same what the text says, so that the evidence is counted twice and the heads are surer than they should be.
-pub(crate) const TEMPERATURE_GROUPS: usize = 2 * LANGUAGE_GROUPS;
+pub(crate) const CALIBRATION_GROUPS: usize = 2 * LANGUAGE_GROUPS;
 
-/// A temperature for each group of messages and head.
-pub(crate) type Temperatures = [[f32; HEADS.len()]; TEMPERATURE_GROUPS];
+/// A calibration for each group of messages and head.
+pub(crate) type Calibrations = [[Calibration; HEADS.len()]; CALIBRATION_GROUPS];
 
 /// A trained model. Immutable and shared between threads; each thread brings its [`Scratch`].
 #[derive(Debug)]
@@ -83,9 +83,9 @@ impl CompactModel {
         Self { weights, checksum, version }
     }
 
-    /// Replaces the temperatures.
-    pub(crate) fn set_temperatures(&mut self, temperatures: Temperatures) {
-        self.weights.temperatures = temperatures;
+    /// Replaces the calibrations.
+    pub(crate) fn set_calibrations(&mut self, calibrations: Calibrations) {
+        self.weights.calibrations = calibrations;
     }
 
     /// The bytes of a weights file.
@@ -106,7 +106,7 @@ impl CompactModel {
     /// Reads one message: calibrated probabilities of every head. Any input has an answer, in bounded time.
     pub fn read(&self, input: &Input<'_>, scratch: &mut Scratch) -> Reading {
         let logits = self.logits(input, scratch);
-        let reading = Reading::new(&logits, &self.weights.temperatures[temperature_group(input)]);
+        let reading = Reading::new(&logits, &self.weights.calibrations[calibration_group(input)]);
         if input.text.trim().is_empty() { reading.without_words() } else { reading }
     }
 
@@ -117,7 +117,7 @@ impl CompactModel {
 }
 
 /// The group of a message.
-pub(crate) fn temperature_group(input: &Input<'_>) -> usize {
+pub(crate) fn calibration_group(input: &Input<'_>) -> usize {
     let titled = input.title.is_some_and(|title| !title.trim().is_empty());
     language_group(input.language) + if titled { LANGUAGE_GROUPS } else { 0 }
 }

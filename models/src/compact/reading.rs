@@ -41,13 +41,13 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// From logits and a temperature per head.
-    pub(crate) fn new(logits: &[f32; OUTPUTS], temperatures: &[f32; HEADS.len()]) -> Self {
+    /// From logits and a calibration per head.
+    pub(crate) fn new(logits: &[f32; OUTPUTS], calibrations: &[Calibration; HEADS.len()]) -> Self {
         let mut reading = Self { tone: [0.0; 3], signal: [0.0; 5], topic: [0.0; 33], urgency: [0.0; 4] };
         let heads: [&mut [f32]; HEADS.len()] =
             [&mut reading.tone, &mut reading.signal, &mut reading.topic, &mut reading.urgency];
-        for ((head, probabilities), temperature) in HEADS.iter().zip(heads).zip(temperatures) {
-            softmax(&logits[head.range()], *temperature, probabilities);
+        for ((head, probabilities), calibration) in HEADS.iter().zip(heads).zip(calibrations) {
+            calibration.apply(&logits[head.range()], probabilities);
         }
         reading
     }
@@ -120,14 +120,64 @@ pub(crate) fn argmax(values: &[f32]) -> usize {
     best
 }
 
+/// What makes the logits of a head mean what they say: a temperature for all classes (Guo et al. 2017), then a straight line for the
+/// log odds of the most probable one (Platt 1999), which of thirty-three classes is too sure where it is sure and not sure enough where it
+/// is not, whatever the temperature.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Calibration {
+    pub(crate) temperature: f32,
+    pub(crate) slope: f32,
+    pub(crate) shift: f32,
+}
+
+impl Calibration {
+    /// Probabilities are softmax.
+    pub(crate) const NONE: Self = Self { temperature: 1.0, slope: 1.0, shift: 0.0 };
+    /// How many numbers there are.
+    pub(crate) const NUMBERS: usize = 3;
+
+    /// In the order of a weights file.
+    pub(crate) fn numbers(&self) -> [f32; Self::NUMBERS] {
+        [self.temperature, self.slope, self.shift]
+    }
+
+    /// `None` if numbers are not those of a calibration: a class that is more probable stays so.
+    pub(crate) fn from_numbers([temperature, slope, shift]: [f32; Self::NUMBERS]) -> Option<Self> {
+        (temperature > 0.0 && slope > 0.0).then_some(Self { temperature, slope, shift })
+    }
+
+    /// Calibrated probabilities.
+    pub(crate) fn apply(&self, logits: &[f32], probabilities: &mut [f32]) {
+        let others = against_top(logits, self.temperature, probabilities);
+        let wanted = others.powf(self.slope) * (-self.shift).exp();
+        let factor = if others > 0.0 { wanted / others } else { 0.0 };
+        let top = argmax(logits);
+        let mut sum = 1.0;
+        for (position, probability) in probabilities.iter_mut().enumerate() {
+            if position != top {
+                // No class overtakes the most probable one.
+                *probability = (*probability * factor).min(1.0);
+                sum += *probability;
+            }
+        }
+        probabilities.iter_mut().for_each(|probability| *probability /= sum);
+    }
+}
+
+/// exp(logit / temperature) of every class over that of the most probable one, and their sum without it: the odds against it.
+pub(crate) fn against_top(logits: &[f32], temperature: f32, terms: &mut [f32]) -> f32 {
+    let top = argmax(logits);
+    let mut others = 0.0;
+    for (position, (term, logit)) in terms.iter_mut().zip(logits).enumerate() {
+        *term = ((logit - logits[top]) / temperature).exp();
+        others += if position == top { 0.0 } else { *term };
+    }
+    others
+}
+
 /// exp(logit / temperature), normalised.
 pub(crate) fn softmax(logits: &[f32], temperature: f32, probabilities: &mut [f32]) {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for (probability, logit) in probabilities.iter_mut().zip(logits) {
-        *probability = ((logit - largest) / temperature).exp();
-        sum += *probability;
-    }
+    let sum = 1.0 + against_top(logits, temperature, probabilities);
     probabilities.iter_mut().for_each(|probability| *probability /= sum);
 }
 
@@ -153,13 +203,38 @@ mod tests {
     }
 
     #[test]
+    fn a_calibration_moves_the_odds_of_the_most_probable_class_along_a_line() {
+        let logits = [1.0f32, 3.0, -2.0, 2.5];
+        let of = |calibration: Calibration| {
+            let mut probabilities = [0.0; 4];
+            calibration.apply(&logits, &mut probabilities);
+            assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{probabilities:?}");
+            assert!(probabilities.iter().all(|p| *p <= probabilities[1]), "{probabilities:?}");
+            probabilities
+        };
+        let log_odds = |p: f32| (p / (1.0 - p)).ln();
+        let plain = of(Calibration::NONE);
+        let mut softmaxed = [0.0; 4];
+        softmax(&logits, 1.0, &mut softmaxed);
+        assert!(plain.iter().zip(softmaxed).all(|(a, b)| (a - b).abs() < 1e-6));
+        let moved = of(Calibration { temperature: 1.0, slope: 0.7, shift: 0.2 });
+        assert!((log_odds(moved[1]) - (0.7 * log_odds(plain[1]) + 0.2)).abs() < 1e-5);
+        assert!((moved[0] / moved[3] - plain[0] / plain[3]).abs() < 1e-6, "the others keep their proportions");
+        // Not even where the line says that the most probable class is nearly impossible.
+        assert!(of(Calibration { temperature: 1.0, slope: 1.0, shift: -9.0 })[1] >= 0.25);
+        let mut certain = [0.0; 2];
+        Calibration::NONE.apply(&[200.0, 0.0], &mut certain);
+        assert_eq!(certain, [1.0, 0.0]);
+    }
+
+    #[test]
     fn helpers_agree_with_the_probabilities() {
         let mut logits = [0.0; OUTPUTS];
         logits[0] = 2.0;
         logits[HEADS[2].start + 5] = 3.0;
         logits[HEADS[2].start + 9] = 2.0;
         logits[HEADS[3].start + 3] = 50.0;
-        let reading = Reading::new(&logits, &[1.0; 4]);
+        let reading = Reading::new(&logits, &[Calibration::NONE; 4]);
         assert_eq!(reading.tone_label(), Tone::Negative);
         assert_eq!(reading.topic_label(), Topic::PublicTransport);
         let top = reading.top_topics::<3>();

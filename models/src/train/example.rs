@@ -65,6 +65,8 @@ pub struct Example {
     pub language: &'static str,
     /// What is known about it.
     pub labels: Labels,
+    /// What somebody else wrote down who read it independently.
+    pub read_again: Option<Labels>,
 }
 
 impl Example {
@@ -80,6 +82,7 @@ impl Example {
             prompt: None,
             language,
             labels,
+            read_again: None,
         }
     }
 
@@ -97,7 +100,7 @@ impl Example {
 
 /// Every example of a run, in a fixed order.
 pub(super) fn all(options: &Options) -> Result<Vec<Example>, TrainError> {
-    let mut examples = sources::read(&options.data)?;
+    let mut examples = sources::read(&options.data, &options.seeds)?;
     examples.extend(seeds::read(&options.seeds, options.hyper.seed)?);
     Ok(examples)
 }

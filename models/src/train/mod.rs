@@ -19,7 +19,9 @@ use std::path::PathBuf;
 pub use example::{Example, Labels};
 pub use hyper::{BlockHyper, Hyper};
 
-use crate::compact::{CompactModel, EMBEDDING, HEADS, Network, Quantised, Slots, TEMPERATURE_GROUPS, TONE_EMBEDDING, Weights};
+use crate::compact::{
+    CALIBRATION_GROUPS, Calibration, CompactModel, EMBEDDING, HEADS, Network, Quantised, Slots, TONE_EMBEDDING, Weights,
+};
 use fit::{Fitted, Task};
 use vocabulary::Indexed;
 
@@ -109,13 +111,13 @@ pub fn train_on(examples: &[Example], options: &Options, progress: &mut dyn FnMu
         common_rows: vocabulary.common_rows,
         rows: Quantised::new(&rows),
         network,
-        temperatures: [[1.0; HEADS.len()]; TEMPERATURE_GROUPS],
+        calibrations: [[Calibration::NONE; HEADS.len()]; CALIBRATION_GROUPS],
     };
     let mut model = CompactModel::new(weights);
     let seen: Vec<&Example> = dev.iter().copied().filter(|example| !example.unseen).collect();
-    let temperatures = calibrate::temperatures(&model, &seen);
-    progress(&format!("temperatures {temperatures:.2?}"));
-    model.set_temperatures(temperatures);
+    let calibrations = calibrate::calibrations(&model, &seen);
+    progress(&format!("calibrations {:.2?}", calibrations.map(|group| group.map(|head| head.numbers()))));
+    model.set_calibrations(calibrations);
     Ok(model.encode())
 }
 

@@ -61,7 +61,8 @@ impl Sink for Bags<'_> {
 }
 
 /// The features seen in at least `min_count` texts, the most frequent first, as many as there is room for; then those of
-/// them that are common words to the front.
+/// them that are common words to the front. Texts that repeat the one before count once: counted each time, what a single
+/// repeated message says would take the place of what several tweets say.
 pub(super) fn select(examples: &[&Example], min_count: u32) -> Vocabulary {
     let mut casing = Casing::default();
     for example in examples {
@@ -71,7 +72,11 @@ pub(super) fn select(examples: &[&Example], min_count: u32) -> Vocabulary {
     let common: HashSet<u32> = casing.common().collect();
     let mut counts: HashMap<u32, u32> = HashMap::new();
     let (mut extractor, mut bags) = (Extractor::default(), Bags::new(&common));
-    for example in examples {
+    let repeats = |place: usize| {
+        let before = examples[..place].last();
+        before.is_some_and(|before| (&before.text, &before.title) == (&examples[place].text, &examples[place].title))
+    };
+    for (_, example) in examples.iter().enumerate().filter(|(place, _)| !repeats(*place)) {
         bags.fill(example, &mut extractor);
         let mut seen: Vec<u32> = bags.words.iter().chain(&bags.grams).chain(&bags.closed_grams).copied().collect();
         seen.sort_unstable();
