@@ -133,6 +133,12 @@ pub(crate) struct Calibration {
 impl Calibration {
     /// Probabilities are softmax.
     pub(crate) const NONE: Self = Self { temperature: 1.0, slope: 1.0, shift: 0.0 };
+    /// Nothing but a temperature.
+    #[cfg(feature = "transformer")]
+    pub(crate) fn of_temperature(temperature: f32) -> Self {
+        Self { temperature, ..Self::NONE }
+    }
+
     /// How many numbers there are.
     pub(crate) const NUMBERS: usize = 3;
 

@@ -233,7 +233,8 @@ mod tests {
     #[test]
     fn no_message_kept_aside_repeats_one_that_teaches() {
         const MOST_SHARED_PERCENT: usize = 65;
-        let (mut texts, mut uses): (Vec<(bool, String, BTreeSet<String>)>, HashMap<String, usize>) = Default::default();
+        let mut texts: Vec<(bool, String, BTreeSet<String>)> = Vec::new();
+        let mut uses: HashMap<String, usize> = HashMap::new();
         for example in seeds().into_iter().filter(|example| [SOURCE, STRANGERS].contains(&example.source)) {
             if texts.last().is_some_and(|(_, text, _)| *text == example.text) {
                 continue;

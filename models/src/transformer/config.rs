@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::error::TransformerError;
 use super::labels::ToneLabels;
+use crate::cascade::Heads;
 use crate::compact::HEADS;
 
 /// The name of the file.
@@ -47,7 +48,7 @@ pub(super) enum Architecture {
 pub(super) struct Own {
     /// [`FORMAT`].
     pub(super) format: u32,
-    /// The classes of every head, in order.
+    /// The classes of every head that was trained, in order: all, or tone alone.
     pub(super) heads: BTreeMap<String, Vec<String>>,
     /// A temperature per head, in the order of [`HEADS`].
     pub(super) temperatures: [f32; HEADS.len()],
@@ -121,6 +122,13 @@ pub(super) fn encoder(dir: &Path) -> Result<(BertConfig, Value), TransformerErro
 }
 
 /// The JSON of a civicpulse checkpoint on the encoder of `base`.
+impl Own {
+    /// What it was trained to read.
+    pub(super) fn reads(&self) -> Heads {
+        if self.heads.len() == 1 { Heads::Tone } else { Heads::All }
+    }
+}
+
 pub(super) fn multi_head(mut base: Value, own: &Own) -> Value {
     base["architectures"] = json!([MULTI_HEAD]);
     base["model_type"] = json!("bert");
@@ -129,14 +137,16 @@ pub(super) fn multi_head(mut base: Value, own: &Own) -> Value {
 }
 
 /// The classes of every head as this program numbers them.
-pub(super) fn own_heads() -> BTreeMap<String, Vec<String>> {
+pub(super) fn own_heads(reads: Heads) -> BTreeMap<String, Vec<String>> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    BTreeMap::from([
+    let mut heads = BTreeMap::from([
         ("tone".to_owned(), words(Tone::WORDS)),
         ("signal".to_owned(), words(Signal::WORDS)),
         ("topic".to_owned(), words(Topic::WORDS)),
         ("urgency".to_owned(), words(Urgency::WORDS)),
-    ])
+    ]);
+    heads.retain(|head, _| reads == Heads::All || head == "tone");
+    heads
 }
 
 fn path(dir: &Path) -> Result<PathBuf, TransformerError> {
@@ -191,7 +201,7 @@ fn own(value: &Value) -> Result<Architecture, String> {
     if own.format != FORMAT {
         return Err(format!("checkpoint format {}, and this program reads format {FORMAT}: train it again", own.format));
     }
-    if own.heads != own_heads() {
+    if own.heads != own_heads(own.reads()) {
         return Err("it was trained for other classes than this program has: train it again".to_owned());
     }
     if own.temperatures.iter().any(|temperature| !(temperature.is_finite() && *temperature > 0.0)) {

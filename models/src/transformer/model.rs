@@ -11,7 +11,7 @@ use super::network::{Batch, Network};
 use super::tokens::{Context, Tokens};
 use super::weights::{self, Weights};
 use crate::cascade::{Heads, Message, SecondReading};
-use crate::compact::{HEADS, OUTPUTS, Reading, softmax};
+use crate::compact::{Calibration, HEADS, OUTPUTS, Reading, softmax};
 
 /// Texts that go through the network together.
 const BATCH_TEXTS: usize = 64;
@@ -60,7 +60,7 @@ impl Model {
 
     /// What it reads.
     pub(super) fn heads(&self) -> Heads {
-        if matches!(self.config.architecture, Architecture::MultiHead(..)) { Heads::All } else { Heads::Tone }
+        if let Architecture::MultiHead(_, own) = &self.config.architecture { own.reads() } else { Heads::Tone }
     }
 
     /// Reads messages: one reading each, in their order. Texts of similar length go through the network together, so what
@@ -77,7 +77,8 @@ impl Model {
     }
 
     fn logits(&mut self, messages: &[Message]) -> Result<Vec<Vec<f32>>, TransformerError> {
-        let context = if self.heads() == Heads::All { Context::Before } else { Context::TextAlone };
+        let is_own = matches!(self.config.architecture, Architecture::MultiHead(..));
+        let context = if is_own { Context::Before } else { Context::TextAlone };
         let texts: Vec<Vec<i64>> = messages.iter().map(|message| self.tokens.encode(message, context)).collect();
         let mut rows = vec![Vec::new(); texts.len()];
         for batch in batches(&texts) {
@@ -95,7 +96,8 @@ impl Model {
         match &self.config.architecture {
             Architecture::MultiHead(_, own) => {
                 let logits: [f32; OUTPUTS] = std::array::from_fn(|output| logits[output]);
-                SecondReading::All(Reading::new(&logits, &own.temperatures))
+                let reading = Reading::new(&logits, &own.temperatures.map(Calibration::of_temperature));
+                if own.reads() == Heads::All { SecondReading::All(reading) } else { SecondReading::Tone(reading.tone) }
             }
             _ => {
                 let mut classes = vec![0.0; self.config.tones.classes()];

@@ -7,6 +7,7 @@ use tch::Tensor;
 use tch::nn::VarStore;
 
 use super::{Settings, config, messages, weights};
+use crate::cascade::Heads;
 use crate::compact::{HEADS, OUTPUTS};
 use crate::train::Example;
 use crate::train::calibrate::best_temperature;
@@ -23,6 +24,8 @@ const MAX_CALIBRATION_TEXTS: usize = 4000;
 /// What a checkpoint says about itself.
 pub(super) struct Checkpoint<'a> {
     pub(super) settings: &'a Settings,
+    /// What the texts teach.
+    pub(super) reads: Heads,
     pub(super) texts: usize,
     pub(super) epoch: usize,
     pub(super) steps: usize,
@@ -66,7 +69,7 @@ impl Checkpoint<'_> {
         let base = base.file_name().map(|name| name.to_string_lossy().into_owned());
         Own {
             format: FORMAT,
-            heads: config::own_heads(),
+            heads: config::own_heads(self.reads),
             temperatures: [1.0; HEADS.len()],
             max_tokens: self.settings.max_tokens,
             weights_xxh3: format!("{checksum:016x}"),

@@ -16,7 +16,7 @@ use super::error::TransformerError;
 use super::evaluate::predict;
 use super::model::Model;
 use super::{config, weights};
-use crate::cascade::Message;
+use crate::cascade::{Heads, Message};
 use crate::compact::HEADS;
 use crate::train::{Example, examples};
 
@@ -109,10 +109,7 @@ pub fn train(
         examples.retain(|example| settings.sources.iter().any(|source| source == example.source));
     }
     let (dev, texts): (Vec<&Example>, Vec<&Example>) = examples.iter().partition(|example| example.dev);
-    if texts.is_empty() {
-        let path = data.data.display().to_string();
-        return Err(crate::train::TrainError::Empty { head: HEADS[0].name, path }.into());
-    }
+    let reads = taught(&texts, data)?;
     if settings.threads > 0 {
         tch::set_num_threads(i32::try_from(settings.threads).unwrap_or(i32::MAX));
     }
@@ -120,7 +117,7 @@ pub fn train(
     let mut fit = fit::Fit::new(settings, &texts)?;
     for epoch in 1..=settings.epochs {
         let finished = fit.epoch(epoch, progress)?;
-        let checkpoint = checkpoint::Checkpoint { settings, texts: texts.len(), epoch, steps: fit.steps_done() };
+        let checkpoint = checkpoint::Checkpoint { settings, reads, texts: texts.len(), epoch, steps: fit.steps_done() };
         checkpoint.write(fit.store(), &dev, progress)?;
         let mut model = Model::load(&settings.output)?;
         let by_head = predict(&mut model, &dev)?;
@@ -136,6 +133,24 @@ pub fn train(
         }
     }
     Ok(())
+}
+
+/// What texts teach: all heads or tone alone. A head that hears of one class, or of none, learns nothing, and a checkpoint with such
+/// heads beside others is of no use.
+fn taught(texts: &[&Example], data: &crate::train::Options) -> Result<Heads, TransformerError> {
+    let is_missing = |head: &usize| {
+        let mut classes = texts.iter().filter_map(|example| Some(example.labels.get(*head)?.0));
+        let first = classes.next();
+        classes.all(|class| Some(class) == first)
+    };
+    let missing: Vec<usize> = (0..HEADS.len()).filter(is_missing).collect();
+    match missing[..] {
+        [] => Ok(Heads::All),
+        [1, 2, 3] => Ok(Heads::Tone),
+        [head, ..] => {
+            Err(crate::train::TrainError::Empty { head: HEADS[head].name, path: data.data.display().to_string() }.into())
+        }
+    }
 }
 
 /// Messages of examples, as a model is asked.

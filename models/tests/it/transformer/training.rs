@@ -89,6 +89,21 @@ fn all_heads_learn_and_the_checkpoint_is_a_model() {
 }
 
 #[test]
+fn trained_on_tweets_alone_it_reads_tone_and_nothing_else() {
+    let _alone = alone();
+    let Trained { dir, options, .. } = trained(|settings| {
+        settings.sources = vec!["tweets".to_owned()];
+        settings.max_steps = Some(2);
+    });
+    let model = dir.path().join("model");
+    let transformer = Transformer::start(&model, 1).unwrap();
+    assert_eq!(transformer.heads(), Heads::Tone);
+    assert!(matches!(transformer.read(&messages(&["a good light"])).unwrap()[..], [SecondReading::Tone(_)]));
+    let report = evaluate::report(&model, &models::train::examples(&options).unwrap()).unwrap();
+    assert!(report.contains("| tone | tweets | 60 |") && !report.contains("| topic |"), "{report}");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes() {
     let _alone = alone();
     let weights = |seed: u64| {
