@@ -48,7 +48,7 @@ pub fn report(model: &CompactModel, examples: &[Example], vader: Option<&Path>) 
 const PREFACE: &str = "
 Written by `civicpulse model evaluate`. Every figure is on texts that training kept aside: `tweets_dev` whole, UMSAB's own
 development parts, the `dev` split or every tenth row of the other sources, every fifth of the project's own messages.
-The same texts chose the settings and fitted the temperatures, so figures on unseen data will be somewhat lower. Two sources are unseen,
+The same texts chose the settings and fitted the calibration, so figures on unseen data will be somewhat lower. Two sources are unseen,
 and `all` leaves them out: `newport`, residents' own reports to a city, whose figures were in view while settings were chosen (and on 205 texts
 a perfect model would show a calibration error of about 0.05), and `strangers`, messages about all topics by a writer who knew the rules
 of labelling and nothing of the project, its texts or its models; no setting was chosen by them.
